@@ -1,0 +1,187 @@
+"""Values that every layer shares: JSON, identifiers, instants, durations, scope and step keys.
+
+Nothing here reads a clock or makes an identifier; the engine does and hands the values in.
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+from base64 import b32encode
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any, TypeAlias
+
+import msgspec
+
+JsonValue: TypeAlias = Any
+"""Any JSON value: None, bool, int, float, str, list or dict with string keys. Integers are exact."""
+
+Instant: TypeAlias = int
+"""Microseconds since 1970-01-01T00:00:00Z."""
+
+MAX_DEPTH = 128
+"""Deepest nesting of a JSON value that may cross a boundary of the core."""
+
+MICROS_PER_S = 1_000_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Status(IntEnum):
+    """Status of a run (DSL: Status Phases). The numbers are stored: never renumber."""
+
+    PENDING = 1
+    RUNNING = 2
+    WAITING = 3
+    SUSPENDED = 4
+    CANCELLED = 5
+    FAULTED = 6
+    COMPLETED = 7
+
+    @property
+    def word(self) -> str:
+        """Name of the status as the DSL writes it."""
+        return self.name.lower()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can follow but a retry."""
+        return self >= Status.CANCELLED
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Where a row lives: a namespace of workflows in an environment."""
+
+    namespace: str
+    environment: str = "default"
+
+
+class Duration(msgspec.Struct, frozen=True):
+    """A length of time as the DSL writes it; years and months follow the calendar (UTC)."""
+
+    micros: int = 0
+    months: int = 0
+
+    def after(self, start: Instant) -> Instant:
+        """Instant that lies this duration after `start`."""
+        if self.months:
+            start = _add_months(start, self.months)
+        return start + self.micros
+
+
+def _add_months(start: Instant, months: int) -> Instant:
+    moment = to_datetime(start)
+    index = moment.year * 12 + moment.month - 1 + months
+    year, month = divmod(index, 12)
+    day = min(moment.day, calendar.monthrange(year, month + 1)[1])
+    return from_datetime(moment.replace(year=year, month=month + 1, day=day))
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """UTC date-time of an instant."""
+    return _EPOCH + timedelta(microseconds=instant)
+
+
+def from_datetime(moment: datetime) -> Instant:
+    """Instant of an aware date-time."""
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * MICROS_PER_S + delta.microseconds
+
+
+def to_iso(instant: Instant) -> str:
+    """RFC 3339 text of an instant, in UTC with a `Z`."""
+    text = to_datetime(instant).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+_UNSAFE = str.maketrans({c: f"%{ord(c):02X}" for c in "%.~[]#/ "})
+
+
+class StepKey:
+    """Key of a step: a path of frames that names a place in the document and which visit of it.
+
+    Frames hold task names, never indices, so that an inserted task shifts nothing. `text` is the canonical form
+    (`poll~3.for[17].charge`); `identity` is the same without the attempts of `try`, so that all retries of a
+    step share one idempotency key.
+    """
+
+    __slots__ = ("identity", "text")
+
+    def __init__(self, text: str, identity: str | None = None) -> None:
+        self.text = text
+        self.identity = text if identity is None else identity
+
+    def task(self, name: str, visit: int = 1) -> StepKey:
+        """Key of a task in the list that this key stands for; `visit` counts from 1."""
+        part = name if name.isidentifier() else name.translate(_UNSAFE)
+        if visit > 1:
+            part = f"{part}~{visit}"
+        if not self.text:
+            return StepKey(part)
+        return StepKey(f"{self.text}.{part}", f"{self.identity}.{part}")
+
+    def item(self, frame: str, index: int) -> StepKey:
+        """Key of one item of `for` or `foreach`; `index` counts from 0."""
+        part = f".{frame}[{index}]"
+        return StepKey(self.text + part, self.identity + part)
+
+    def attempt(self, number: int) -> StepKey:
+        """Key of one attempt of a `try`; left out of `identity`."""
+        return StepKey(f"{self.text}.try#{number}", f"{self.identity}.try")
+
+    def part(self, label: str) -> StepKey:
+        """Key of a fixed part of a task: `do`, `catch`, `timeout`, `before`, `call` and the like."""
+        return StepKey(f"{self.text}.{label}", f"{self.identity}.{label}")
+
+    def is_below(self, scope: StepKey) -> bool:
+        """Whether this key lies inside the scope of another."""
+        return not scope.text or self.text.startswith(scope.text + ".")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StepKey) and other.text == self.text
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"StepKey({self.text!r})"
+
+
+ROOT_KEY = StepKey("")
+
+
+def idempotency_key(run_id: str, step: StepKey) -> str:
+    """Key that all retries of one step share and no other step has: 32 characters of base32."""
+    digest = hashlib.sha256(f"{run_id}\n{step.identity}".encode()).digest()
+    return b32encode(digest[:20]).decode().lower()
+
+
+_ENCODER = msgspec.json.Encoder()
+encode_json = _ENCODER.encode
+"""Encode a JSON value to bytes (keys in the order of the value)."""
+decode_json = msgspec.json.Decoder().decode
+"""Decode bytes to a JSON value."""
+
+
+def is_too_deep(encoded: bytes, limit: int = MAX_DEPTH) -> bool:
+    """Whether a JSON text nests deeper than `limit`; linear, and almost free for flat values."""
+    if encoded.count(b"[") + encoded.count(b"{") <= limit:
+        return False
+    return depth_exceeds(decode_json(encoded), limit)
+
+
+def depth_exceeds(value: JsonValue, limit: int = MAX_DEPTH) -> bool:
+    """Whether a JSON value nests deeper than `limit`; iterative, so that it cannot exhaust the stack."""
+    level: list[JsonValue] = [value]
+    for _ in range(limit + 1):
+        below: list[JsonValue] = []
+        for item in level:
+            if isinstance(item, Mapping):
+                below.extend(v for v in item.values() if isinstance(v, dict | list))
+            elif isinstance(item, Sequence) and not isinstance(item, str | bytes):
+                below.extend(v for v in item if isinstance(v, dict | list))
+        if not below:
+            return False
+        level = below
+    return True
