@@ -174,6 +174,16 @@ class RequestError(CounterpointError):
         super().__init__(message)
 
 
+class InvalidRequest(RequestError):
+    """The request is not well-formed; carries all problems at once, each with a pointer into the request."""
+
+    code = "invalidRequest"
+
+    def __init__(self, message: str, hint: str = "", problems: Sequence[Problem] = ()) -> None:
+        self.problems = tuple(problems)
+        super().__init__(message, hint)
+
+
 class NotFound(RequestError):
     """No such thing."""
 
@@ -269,6 +279,7 @@ LEAVES: dict[type[CounterpointError], Treatment] = {
     ThrottledError: Treatment(429, 1, "warning", True),
     AuthenticationError: Treatment(502, 1, "warning", False),
     PermanentError: Treatment(502, 1, "warning", False),
+    InvalidRequest: Treatment(400, 2, "info", False),
     NotFound: Treatment(404, 4, "info", False),
     Conflict: Treatment(409, 5, "info", False),
     NotAuthenticated: Treatment(401, 6, "warning", False),

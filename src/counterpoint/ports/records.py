@@ -103,19 +103,83 @@ class AuditEntry(msgspec.Struct, frozen=True, rename="camel"):
     detail: dict[str, JsonValue]
 
 
+class ActorRecord(msgspec.Struct, frozen=True, rename="camel"):
+    """A local actor, without its token."""
+
+    name: str
+    created: Instant
+    created_by: str
+    is_disabled: bool
+
+
+class StuckGroup(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """Faulted and paused runs that share a cause.
+
+    Attributes:
+        group: Name of the group, made of code, workflow, place, fault type and status.
+        code: Code of the cause, such as `fault` or `inDoubt`.
+        workflow: Name of the workflow.
+        pointer: Place in the document.
+        task: Name of the task.
+        error: Type of the fault.
+        status: Status of the fault.
+        count: Number of runs.
+        oldest: Start of the oldest of them.
+        example: Id of the oldest of them.
+        why: What happened to that one.
+        next: What to do about that one.
+    """
+
+    group: str
+    code: str
+    namespace: str
+    workflow: str
+    count: int
+    oldest: Instant
+    example: str
+    pointer: str = ""
+    task: str = ""
+    error: str = ""
+    status: int = 0
+    why: str = ""
+    next: str = ""
+
+
+class StuckReport(msgspec.Struct, frozen=True, rename="camel"):
+    """Groups, the largest first; `is_complete` is false when there are more runs than one look may read."""
+
+    groups: list[StuckGroup]
+    is_complete: bool = True
+
+
+class StuckRuns(Protocol):
+    """Finds what is stuck: runs that faulted or paused."""
+
+    async def groups(self, scope: Scope) -> StuckReport:
+        """Stuck runs grouped by cause."""
+        ...
+
+    async def members(self, scope: Scope, group: str, after: int = 0, limit: int = 500) -> list[RunRecord]:
+        """Runs of one group, the oldest first, from the one after run number `after`."""
+        ...
+
+
 class RecordStore(Protocol):
-    """Records of the control plane. Every change writes its audit row in the same transaction."""
+    """Records of the control plane. Every change writes its audit row in the same transaction.
+
+    Reading methods take `*` as the namespace of the scope for all namespaces of its environment.
+    """
 
     async def deploy(self, scope: Scope, draft: RevisionDraft, actor: str) -> Revision:
-        """Store a revision and make the highest release active. The same content again gives the same revision.
+        """Store a revision and make the highest release active; the same content again gives the same revision.
 
         Raises:
-            Conflict: The version exists with other content, and is no development revision.
+            Conflict: The version exists with other content; neither it nor the draft is a development revision.
         """
         ...
 
     async def workflows(self, scope: Scope) -> list[Revision]:
-        """Active revision of each workflow of the environment (all namespaces when the scope's is `*`)."""
+        """Active revision of each workflow."""
         ...
 
     async def revisions(self, scope: Scope, name: str) -> list[Revision]:
@@ -150,12 +214,20 @@ class RecordStore(Protocol):
         """
         ...
 
+    async def disable_actor(self, name: str, actor: str) -> None:
+        """Make an actor's token worthless.
+
+        Raises:
+            NotFound: No such actor.
+        """
+        ...
+
     async def actor_by_token(self, token_digest: bytes) -> str | None:
         """Name of the enabled actor with that token."""
         ...
 
-    async def actors(self) -> list[str]:
-        """Names of all actors."""
+    async def actors(self) -> list[ActorRecord]:
+        """All local actors by name."""
         ...
 
     async def audit(self, scope: Scope, before: int = 0, limit: int = 100) -> list[AuditEntry]:
