@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
-from counterpoint.core.dsl.model import Directive, OnUncertain, RetryPolicy
+from counterpoint.core.dsl.model import OnUncertain, RetryPolicy
 from counterpoint.core.expr.program import Program, Variables
 from counterpoint.core.values import Instant, JsonValue, StepKey
 
@@ -70,6 +70,7 @@ class CallPolicy(msgspec.Struct, frozen=True):
         idempotency_key: Key given by the document, or None for the step's own.
         idempotency_header: Header that carries the key over HTTP.
         key_per_attempt: Whether each attempt gets a key of its own.
+        is_idempotent: Whether the document says that the target honours the key.
     """
 
     retry: RetryPolicy | None = None
@@ -78,6 +79,7 @@ class CallPolicy(msgspec.Struct, frozen=True):
     idempotency_key: str | None = None
     idempotency_header: str = "Idempotency-Key"
     key_per_attempt: bool = False
+    is_idempotent: bool = False
 
 
 PLAIN_CALL = CallPolicy()
@@ -134,13 +136,11 @@ class Settled(msgspec.Struct, frozen=True):
         position: Where to go on: index of the next task, item or attempt, and what the sequence needs to know.
         output: Data so far.
         context: `$context` so far.
-        directive: Directive of the part that settled, when it ends the sequence.
     """
 
     position: JsonValue
     output: JsonValue
     context: JsonValue
-    directive: Directive | None = None
 
 
 class DurableContext(Protocol):

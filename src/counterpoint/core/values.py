@@ -121,14 +121,14 @@ class StepKey:
             return StepKey(part)
         return StepKey(f"{self.text}.{part}", f"{self.identity}.{part}")
 
-    def item(self, frame: str, index: int) -> StepKey:
-        """Key of one item of `for` or `foreach`; `index` counts from 0."""
-        part = f".{frame}[{index}]"
+    def item(self, index: int) -> StepKey:
+        """Key of one item of a sequence such as `for`; `index` counts from 0."""
+        part = f"[{index}]"
         return StepKey(self.text + part, self.identity + part)
 
     def attempt(self, number: int) -> StepKey:
         """Key of one attempt of a `try`; left out of `identity`."""
-        return StepKey(f"{self.text}.try#{number}", f"{self.identity}.try")
+        return StepKey(f"{self.text}#{number}", self.identity)
 
     def part(self, label: str) -> StepKey:
         """Key of a fixed part of a task: `do`, `catch`, `timeout`, `before`, `call` and the like."""
@@ -136,7 +136,7 @@ class StepKey:
 
     def is_below(self, scope: StepKey) -> bool:
         """Whether this key lies inside the scope of another."""
-        return not scope.text or self.text.startswith(scope.text + ".")
+        return is_below(self.text, scope.text)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StepKey) and other.text == self.text
@@ -149,6 +149,12 @@ class StepKey:
 
 
 ROOT_KEY = StepKey("")
+_FRAME_STARTS = frozenset(".[#")
+
+
+def is_below(step: str, sequence: str) -> bool:
+    """Whether a canonical step key lies inside the one of a sequence: `do.poll.for[17].charge` in `do.poll.for`."""
+    return step.startswith(sequence) and len(step) > len(sequence) and step[len(sequence)] in _FRAME_STARTS
 
 
 def idempotency_key(run_id: str, step: StepKey) -> str:

@@ -1,0 +1,99 @@
+"""Data flow: evaluating expressions and checking schemas at the places that the DSL names (DSL: Data Flow).
+
+The native tier is a plain function call. Only a foreign program, or one that met its limit, costs an `await`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from counterpoint.core.dsl.model import DurationSpec, Schema
+from counterpoint.core.dsl.durations import parse_duration
+from counterpoint.core.expr import fill, is_truthy
+from counterpoint.core.expr.program import ExpressionFailed, NativeLimit, Program, Template
+from counterpoint.core.interp.scope import NO_VARIABLES, TaskScope
+from counterpoint.core.values import Duration, JsonValue
+from counterpoint.errors import FaultRaised, standard_fault
+
+_FOREIGN: Final = object()
+_SHOWN = 5
+
+
+def expression_fault(text: str, why: str, pointer: str) -> FaultRaised:
+    """Fault for an expression that failed (DSL: expression/400)."""
+    short = text if len(text) <= 120 else text[:117] + "..."
+    return FaultRaised(standard_fault("expression", f"The expression `{short}` failed: {why}", pointer))
+
+
+def _source(node: Program | Template) -> str:
+    return node.text if isinstance(node, Program) else str(node.source)
+
+
+def _native(scope: TaskScope, node: Program | Template, value: JsonValue) -> Any:
+    native = node.native
+    if native is None:
+        return _FOREIGN
+    try:
+        return native(value, scope.variables(node.variables) if node.variables else NO_VARIABLES)
+    except NativeLimit:
+        return _FOREIGN
+    except ExpressionFailed as failed:
+        raise expression_fault(_source(node), str(failed), scope.task.pointer) from None
+
+
+async def _foreign(scope: TaskScope, node: Program | Template, value: JsonValue) -> JsonValue:
+    variables: Mapping[str, JsonValue] = scope.variables(node.variables)
+    try:
+        if isinstance(node, Program):
+            return await scope.context.evaluate(node, value, variables)
+        return await fill(node, value, variables, scope.context.evaluate)
+    except ExpressionFailed as failed:
+        raise expression_fault(_source(node), str(failed), scope.task.pointer) from None
+
+
+async def evaluate(scope: TaskScope, node: Program | Template, value: JsonValue) -> JsonValue:
+    """Value of an expression or template on a value, with the variables of the scope.
+
+    Raises:
+        FaultRaised: expression/400 at the task.
+    """
+    result = _native(scope, node, value)
+    if result is _FOREIGN:
+        return await _foreign(scope, node, value)
+    return result
+
+
+async def holds(scope: TaskScope, condition: Program, value: JsonValue) -> bool:
+    """Whether a condition is true in the sense of jq: neither false nor null."""
+    return is_truthy(await evaluate(scope, condition, value))
+
+
+def check(schema: Schema, value: JsonValue, what: str, pointer: str) -> None:
+    """Validate a value.
+
+    Raises:
+        FaultRaised: validation/400 that lists what is wrong.
+    """
+    messages = schema.check(value)
+    if not messages:
+        return
+    shown = "; ".join(messages[:_SHOWN])
+    more = f" (and {len(messages) - _SHOWN} more)" if len(messages) > _SHOWN else ""
+    raise FaultRaised(standard_fault("validation", f"The {what} does not match its schema: {shown}{more}", pointer))
+
+
+async def duration_of(scope: TaskScope, spec: DurationSpec) -> Duration:
+    """A duration, evaluated if it is an expression (DSL: Duration).
+
+    Raises:
+        FaultRaised: expression/400 when the expression gives no ISO 8601 duration.
+    """
+    if isinstance(spec, Duration):
+        return spec
+    text = await evaluate(scope, spec, scope.input)
+    duration = parse_duration(text) if isinstance(text, str | dict) else None
+    if duration is None:
+        why = "it gives no duration; an ISO 8601 text such as PT5M is expected"
+        raise expression_fault(spec.text, why, scope.task.pointer)
+    return duration

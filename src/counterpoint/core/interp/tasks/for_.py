@@ -1,0 +1,92 @@
+"""`for` (DSL: For), one after another or, by our extension, in parallel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from counterpoint.core.context import Branch, Decision, JoinMode, Settled
+from counterpoint.core.dsl.model import Directive, ForTask
+from counterpoint.core.interp.dataflow import evaluate, expression_fault, holds
+from counterpoint.core.interp.flow import run_list
+from counterpoint.core.interp.merging import merge_contexts
+from counterpoint.core.interp.scope import Frame, TaskScope
+from counterpoint.core.values import JsonValue, StepKey
+
+
+async def run_for(task: ForTask, scope: TaskScope) -> tuple[JsonValue, Directive]:
+    """The output of the last iteration, or in parallel the array of all outputs.
+
+    Raises:
+        FaultRaised: expression/400 when the collection is no array (null counts as empty, A9).
+    """
+    items = await evaluate(scope, task.collection, scope.input)
+    if items is None:
+        items = []
+    if not isinstance(items, list):
+        why = f"an array is expected, this is {_kind(items)}"
+        text = getattr(task.collection, "text", "in")
+        raise expression_fault(text, why, task.pointer)
+    if task.extras.parallel:
+        return await _in_parallel(task, scope, items), task.then
+    return await _in_sequence(task, scope, items), task.then
+
+
+def _kind(value: JsonValue) -> str:
+    names = {bool: "a boolean", str: "a string", dict: "an object"}
+    return names.get(type(value), "a number")
+
+
+async def _in_sequence(task: ForTask, scope: TaskScope, items: list[JsonValue]) -> JsonValue:
+    context, frame = scope.context, scope.frame
+    sequence = scope.key.part("for")
+    value, first = scope.input, 0
+    settled = context.recall(sequence)
+    if settled is not None:
+        first, value, frame.data.context = settled.position, settled.output, settled.context
+    for index in range(first, len(items)):
+        inner = frame.with_variables(**{task.each: items[index], task.at: index})
+        if task.condition_while is not None and not await _goes_on(task, scope, inner, value, sequence.item(index)):
+            break
+        value, has_exited = await run_list(inner, task.do, sequence.item(index), value)
+        if has_exited:  # `exit` leaves the loop (A7)
+            break
+        following, so_far = index + 1, value
+        context.settle(sequence, lambda: Settled(following, so_far, frame.data.context))  # noqa: B023 - called at once
+        if context.tick():
+            await context.give_way()
+    return value
+
+
+async def _goes_on(task: ForTask, scope: TaskScope, frame: Frame, value: JsonValue, key: StepKey) -> bool:
+    """`while`, tested before each iteration (A8)."""
+    condition = task.condition_while
+    if condition is None:
+        return True
+    inside = TaskScope(frame, task, scope.key, scope.raw)
+    inside.input, inside.has_input = value, True
+    goes_on = await holds(inside, condition, value)
+    if not goes_on:
+        scope.context.note(Decision(task.pointer, "while", False, condition.text, None, key.text))
+    return goes_on
+
+
+async def _in_parallel(task: ForTask, scope: TaskScope, items: list[JsonValue]) -> JsonValue:
+    sequence = scope.key.part("for")
+    frames: list[Frame] = []
+
+    def branch(index: int) -> Branch:
+        inner = scope.frame.branch().with_variables(**{task.each: items[index], task.at: index})
+        frames.append(inner)
+        key = sequence.item(index)
+
+        async def iterate() -> tuple[JsonValue, bool]:
+            return await run_list(inner, task.do, key, scope.input)
+
+        return key, iterate
+
+    branches = [branch(index) for index in range(len(items))]
+    limit = task.extras.parallel or 0
+    results: list[Any] = await scope.context.join(sequence, branches, JoinMode.ALL, limit) if branches else []
+    data = scope.frame.data
+    data.context = merge_contexts(data.context, [frame.data.context for frame in frames])
+    return [output for output, _ in results]
