@@ -1,7 +1,7 @@
 """Where, why, what to do next: one sentence each, for everything that faulted or paused.
 
-The engine writes the answer into the run's row together with its end, so that lists, alerts and groups need no
-history. Pure text from facts; no secrets, because a fault's detail is already masked when it gets here.
+The engine writes the answer into the run's row together with its end, so that lists, alerts and groups need
+no history. Pure text from facts; no secrets, because a fault's detail is already masked when it gets here.
 """
 
 from __future__ import annotations
@@ -149,13 +149,14 @@ def _explain_fault(facts: Circumstance) -> tuple[str, str]:
     by_verdict = _BY_VERDICT.get(facts.verdict)
     if by_verdict is not None:
         return why, by_verdict(facts)
-    fault = facts.fault
-    by_name = _BY_NAME.get(error_name(fault.type)) if fault is not None else None
-    if by_name is not None:
+    name = error_name(facts.fault.type) if facts.fault is not None else ""
+    by_name = _BY_NAME.get(name)
+    # A fault of a call has a step; the same type without one was raised by the document on purpose.
+    if by_name is not None and (facts.step or name not in _FAULTS_OF_CALLS):
         return why, by_name(facts)
     return why, (
-        "The document raised this fault itself: read its detail, then start a new run with the right input or "
-        f"change workflow {facts.workflow}."
+        "The document raised this fault itself: read its detail, then start a new run with the right input, "
+        f"or change workflow {facts.workflow}."
     )
 
 
@@ -224,7 +225,7 @@ def _next_authentication(facts: Circumstance) -> str:
 
 def _next_throttled(facts: Circumstance) -> str:
     return (
-        f"{_target(facts).capitalize()} asks for fewer calls: wait, or lower the rate, then "
+        f"{facts.target or 'The target'} asks for fewer calls: wait, or lower the rate, then "
         f"{_retry(facts)}; for many runs `counterpoint runs retry --stuck` goes slowly, one first."
     )
 
@@ -233,7 +234,7 @@ def _next_communication(facts: Circumstance) -> str:
     fault = facts.fault
     if fault is not None and 400 <= fault.status < 500 and fault.status not in (408, 429):
         return (
-            f"{_target(facts).capitalize()} refuses this request, so the same one will fail again: "
+            f"{facts.target or 'The target'} refuses this request, so the same one will fail again: "
             "correct the arguments in the document or the input, and start a new run."
         )
     return f"Check that {_target(facts)} is up and reachable, then {_retry(facts)}."
@@ -287,6 +288,8 @@ _BY_VERDICT: dict[str, Callable[[Circumstance], str]] = {
     "throttled": _next_throttled,
     "authentication": _next_authentication,
 }
+
+_FAULTS_OF_CALLS = frozenset({"authentication", "authorization", "communication"})
 
 _BY_NAME: dict[str, Callable[[Circumstance], str]] = {
     "authentication": _next_authentication,

@@ -171,10 +171,10 @@ class RecordStore(Protocol):
     """
 
     async def deploy(self, scope: Scope, draft: RevisionDraft, actor: str) -> Revision:
-        """Store a revision and make the highest release active; the same content again gives the same revision.
+        """Store a revision and make the highest release active; the same content gives the same revision.
 
         Raises:
-            Conflict: The version exists with other content; neither it nor the draft is a development revision.
+            Conflict: The version exists with other content; neither it nor the draft is for development.
         """
         ...
 
