@@ -24,6 +24,7 @@ class Circumstance(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         code: `fault`, `inDoubt`, `nonDeterminism`, `operator`, `historyCorrupt` or `storageFull`.
         run_id: Public id of the run.
+        namespace: Namespace of the workflow.
         workflow: Name of the workflow.
         pointer: Place of the task in the document, if a task caused it.
         task: Name of the task.
@@ -40,6 +41,7 @@ class Circumstance(msgspec.Struct, frozen=True, kw_only=True):
 
     code: str
     run_id: str
+    namespace: str
     workflow: str
     pointer: str = ""
     task: str = ""
@@ -97,7 +99,7 @@ def advise(facts: Circumstance) -> Cause:
         where=_where(facts, pointer),
         why=why,
         next=following,
-        group=group_of(facts.code, facts.workflow, pointer, facts.fault),
+        group=group_of(facts.code, f"{facts.namespace}/{facts.workflow}", pointer, facts.fault),
         pointer=pointer,
         task=facts.task,
         step=facts.step,
@@ -106,7 +108,7 @@ def advise(facts: Circumstance) -> Cause:
 
 
 def group_of(code: str, workflow: str, pointer: str, fault: Fault | None) -> str:
-    """Name that runs stuck for the same cause share: 12 hex digits."""
+    """Name that runs stuck for the same cause share: 12 hex digits; `workflow` with its namespace."""
     kind = (error_name(fault.type), str(fault.status)) if fault else ("", "")
     return hashlib.sha256("\n".join((code, workflow, pointer, *kind)).encode()).hexdigest()[:12]
 

@@ -11,8 +11,12 @@ MAX_RESOURCE_BYTES = 1024 * 1024
 class Fetcher(Protocol):
     """Reads a resource that a document names; called by a deploy, never by a run."""
 
-    async def fetch(self, address: str) -> bytes:
-        """Content at an absolute address.
+    async def fetch(self, address: str, folder: str) -> bytes:
+        """Content at an address: `http(s)`, or a file in the folder of the document.
+
+        Args:
+            address: As the document names it; a relative one counts from the folder.
+            folder: Absolute path of the document's folder; empty when there is none, and then no file is read.
 
         Raises:
             NotFound: Nothing is there.

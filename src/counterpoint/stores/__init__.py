@@ -1,0 +1,1 @@
+"""Stores of control-plane records, one package per database."""
