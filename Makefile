@@ -16,7 +16,7 @@ PYTHON     ?= $(shell for p in $(CANDIDATES); do "$$p" -c '$(FITS)' 2>/dev/null 
 RUN_TESTS := $(BIN)/python scripts/run_tests.py $(if $(SEED),--seed $(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up test check format bench crash soak lock clean
+.PHONY: help setup up test check format docs bench crash soak lock clean
 
 help: ## Show what there is
 	@echo "Counterpoint: two commands are enough, 'make up' to see it work and 'make test' to check it."
@@ -49,6 +49,9 @@ check: setup ## Before a commit: format, lint, types, imports, fast tests
 format: setup ## Format the code and sort the imports
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: setup ## Write the pages of the reference that come from the code
+	@$(BIN)/python scripts/write_reference.py
 
 bench: setup ## Measure, compare with the disk's own limit, write benchmarks/latest.json
 	@$(BIN)/python scripts/run_benchmarks.py

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.write_reference import PAGES as GENERATED
+from scripts.write_reference import REFERENCE, cli_page, tidy
 from tests.architecture.source import label, tracked_files
 
 PAGES = [p for p in tracked_files() if p.suffix == ".md" and not label(p).startswith(("tests/", "src/"))]
@@ -62,3 +64,24 @@ def test_examples_are_excerpts_of_files_that_tests_use(page: Path) -> None:
         if language in CHECKED_LANGUAGES and not is_excerpt(body, files)
     ]
     assert loose == [], f"{label(page)}: take the block from a file below examples/"
+
+
+@pytest.mark.parametrize("name", GENERATED)
+def test_pages_from_the_code_are_up_to_date(name: str) -> None:
+    assert (REFERENCE / name).read_text(encoding="utf-8") == tidy(GENERATED[name]()), "run `make docs`"
+
+
+def test_commands_that_pages_show_exist() -> None:
+    known = set(re.findall(r"^## (counterpoint.*)$", cli_page(), flags=re.MULTILINE))
+    groups = {name.rpartition(" ")[0] for name in known}
+    unknown = []
+    for page in PAGES:
+        for shown in re.findall(
+            r"^\s*\$ (counterpoint [^#\n]*)", page.read_text(encoding="utf-8"), flags=re.MULTILINE
+        ):
+            words = [word for word in shown.split() if not word.startswith("-")]
+            names = [" ".join(words[:count]) for count in range(len(words), 1, -1)]
+            found = next((name for name in names if name in known), "counterpoint")
+            if found in groups:
+                unknown.append(f"{label(page)}: {shown}")
+    assert unknown == []
