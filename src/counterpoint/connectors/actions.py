@@ -28,6 +28,8 @@ from counterpoint.sdk.results import as_json
 MAX_MESSAGE = 500
 """Longest message of an action's exception that goes into a fault, in characters."""
 
+_DONE = Verdict.DONE
+
 _PLAIN = frozenset({str, int, bool, type(None)})
 """Types of results that are JSON at a glance (a text only if it is ASCII)."""
 
@@ -72,7 +74,7 @@ class RegisteredActions:
         try:
             arguments = action.binder.bind(invocation.arguments)
             value = await action.function(_context(attempt), **arguments)
-            return AttemptResult(Verdict.DONE, _result(action, value))
+            return AttemptResult(_DONE, _result(action, value))
         # A process that exits because an action calls sys.exit would take all other runs with it.
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the boundary of a call: nothing but cancellation passes
             return classify(error, attempt)
@@ -86,7 +88,7 @@ class RegisteredActions:
         try:
             arguments = action.confirm_binder.bind(invocation.arguments)
             value = await action.confirm(_context(attempt), **arguments)
-            return None if value is None else AttemptResult(Verdict.DONE, _result(action, value))
+            return None if value is None else AttemptResult(_DONE, _result(action, value))
         except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
             return msgspec.structs.replace(classify(error, attempt), is_uncertain=True)
 

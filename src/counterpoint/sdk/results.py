@@ -36,9 +36,9 @@ def as_json(value: Any) -> JsonValue:
     except (TypeError, RecursionError, UnicodeEncodeError) as error:
         raise ValueError(str(error)) from error
     # The encoder writes NaN and infinity as null, so only a text with a null can hide one.
-    if b"null" in encoded and (unreal := _unreal_number(value)):
+    if encoded.find(b"null") >= 0 and (unreal := _unreal_number(value)):
         raise ValueError(f"{unreal} is not a JSON number")
-    if is_too_deep(encoded):
+    if len(encoded) > MAX_DEPTH and is_too_deep(encoded):
         raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
     return decode_json(encoded)
 
