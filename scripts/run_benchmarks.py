@@ -31,7 +31,8 @@ def environment() -> str:
     return "\n".join(
         [
             f"{os.cpu_count()} cores, {processor.partition(':')[2].strip()}, {memory:.0f} GiB",
-            f"{platform.system()} {platform.release()}, Python {platform.python_version()}, SQLite {apsw.sqlite_lib_version()}",
+            f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+            f"SQLite {apsw.sqlite_lib_version()}",
             f"load before: {', '.join(f'{value:.2f}' for value in os.getloadavg())}",
         ]
     )

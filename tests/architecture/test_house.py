@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 from scripts.run_tests import GROUPS
 from tests.architecture.source import ROOT, label, python_files
@@ -43,6 +48,19 @@ def test_every_test_belongs_to_a_group_that_is_run() -> None:
     groups = {group.name for group in GROUPS}
     tests = [path for path in python_files("tests") if path.name.startswith("test_")]
     assert [label(path) for path in tests if path.relative_to(ROOT).parts[1] not in groups] == []
+
+
+@pytest.mark.parametrize(("body", "code"), [("assert True", 0), ("assert False", 1)])
+def test_a_run_of_the_tests_is_green_only_if_every_test_is(body: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "scripts").mkdir()
+    shutil.copy(ROOT / "scripts" / "run_tests.py", tmp_path / "scripts")
+    (tmp_path / "tests" / "e2e").mkdir(parents=True)
+    (tmp_path / "tests" / "e2e" / "test_one.py").write_text(f"def test_one():\n    {body}\n")
+    command = [sys.executable, "scripts/run_tests.py", "--seed", "7", "e2e"]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == code
+    assert "seed 7" in ran.stdout
+    assert re.search(r"^e2e +\d+\.\d s  " + ("FAILED" if code else "passed"), ran.stdout, re.MULTILINE)
 
 
 def test_the_pages_are_there() -> None:
