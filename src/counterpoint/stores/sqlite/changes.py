@@ -1,7 +1,7 @@
 """Changes of the control plane, each with its audit row in the same transaction.
 
 A change is a decision: a function that the writer runs in a savepoint of a group commit. An exception is its
-answer and undoes it alone. A crash before the commit leaves neither change nor audit row, a crash after it both.
+answer and undoes it alone. A crash before the commit leaves neither change nor audit row; one after it, both.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ class DeployRevision(msgspec.Struct, frozen=True):
 
     def _activate(self, connection: apsw.Connection, workflow_no: int) -> None:
         sql = "SELECT version, revision_no FROM revisions WHERE workflow_no = ? AND replaced_by IS NULL"
-        numbers: dict[str, int] = dict(connection.execute(sql, (workflow_no,)).fetchall())
+        rows: list[Any] = connection.execute(sql, (workflow_no,)).fetchall()
+        numbers: dict[str, int] = dict(rows)
         chosen = highest(numbers)
         connection.execute(
             "UPDATE workflows SET active_revision = ? WHERE workflow_no = ?",
@@ -209,7 +210,7 @@ def scope_number(connection: apsw.Connection, scope: Scope) -> int:
 
 
 def _one(connection: apsw.Connection, sql: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
-    row = connection.execute(sql, values).fetchone()
+    row: tuple[Any, ...] | None = connection.execute(sql, values).fetchone()
     if row is None:
         raise LookupError(f"no row for: {sql}")
     return row

@@ -21,9 +21,11 @@ from counterpoint.ports.records import (
     RunQuery,
     RunRecord,
 )
-from counterpoint.storage.committer import CommitResult, Journal, WriteBatch
+from counterpoint.storage.committer import CommitResult, WriteBatch
+from counterpoint.storage.readers import Reader
+from counterpoint.storage.writer import Journal
 from counterpoint.stores.sqlite.changes import AddActor, DeployRevision, DisableActor
-from counterpoint.stores.sqlite.queries import IN_SCOPE, Reader, scope_values
+from counterpoint.stores.sqlite.queries import IN_SCOPE, scope_values
 from counterpoint.stores.sqlite.run_lists import MAX_PAGE, page_of_runs, read_runs
 
 MIN_PREFIX = 6
@@ -134,7 +136,10 @@ class SqliteRecordStore:
                       AND (({IN_SCOPE}) OR (s.namespace = '' AND s.environment = ''))
                   ORDER BY a.audit_no DESC LIMIT ?"""
         rows = await self._reader.query(sql, (before, before, *scope_values(scope), min(limit, MAX_PAGE)))
-        return [AuditEntry(*row[:5], decode_json(row[5])) for row in rows]
+        return [
+            AuditEntry(number, at, actor, action, target, decode_json(detail))
+            for number, at, actor, action, target, detail in rows
+        ]
 
     async def _change(self, decision: Callable[[apsw.Connection, int], T]) -> T:
         """Hand a decision to the writer; returns after its commit."""
@@ -150,9 +155,9 @@ class SqliteRecordStore:
             else:
                 answer.set_result(outcome)
 
-        self._journal.submit(WriteBatch(rows=[], decisions=[decision], blobs=[], on_done=answer_with))
+        self._journal.submit(WriteBatch(decisions=[decision], on_done=answer_with))
         return await answer
 
 
 def _revision(row: tuple[Any, ...]) -> Revision:
-    return Revision(*row[:9], is_active=bool(row[9]), is_dev=bool(row[10]), is_new=False)
+    return Revision(*row[:9], bool(row[9]), bool(row[10]), False)

@@ -1,8 +1,8 @@
 """Lists of runs by keyset.
 
 Every list is a merge of ranges of the index `(workflow, status, started)`: one range for each workflow and
-status asked for, each read only as far as the page goes. So a page costs the same at ten runs and at ten million;
-there is no offset, no count and no sort over what is stored.
+status asked for, each read only as far as the page goes. So a page costs the same at ten runs and at ten
+million; there is no offset, no count and no sort over what is stored.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 from counterpoint.core.values import Scope, Status, decode_json
 from counterpoint.errors import InvalidRequest
 from counterpoint.ports.records import Page, RunQuery, RunRecord
-from counterpoint.stores.sqlite.queries import IN_SCOPE, Reader, scope_values
+from counterpoint.storage.readers import Reader
+from counterpoint.stores.sqlite.queries import IN_SCOPE, scope_values
 
 MAX_PAGE = 500
 """Most rows of one page."""

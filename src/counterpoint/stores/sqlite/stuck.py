@@ -8,7 +8,8 @@ from typing import Any
 from counterpoint.core.values import Scope, Status, decode_json
 from counterpoint.ports.advice import group_of
 from counterpoint.ports.records import RunRecord, StuckGroup, StuckReport
-from counterpoint.stores.sqlite.queries import IN_SCOPE, Reader, scope_values
+from counterpoint.storage.readers import Reader
+from counterpoint.stores.sqlite.queries import IN_SCOPE, scope_values
 from counterpoint.stores.sqlite.run_lists import read_runs
 
 CHUNK = 2_000
