@@ -68,11 +68,11 @@ class CommandContext:
 
         return Session(self.loaded.settings, self.token)
 
-    def ask(self, name: str, **params: JsonValue) -> Any:
+    def ask(self, operation: str, /, **params: JsonValue) -> Any:
         """Result of one operation."""
 
         async def work(session: Session) -> JsonValue:
-            return await session.call(name, self.params(**params))
+            return await session.call(operation, self.params(**params))
 
         return self.within_session(work)
 

@@ -27,14 +27,6 @@ class Operations(Protocol):
         """Items of a streaming operation."""
         ...
 
-    async def authenticate(self, token: str) -> str:
-        """Actor of a token.
-
-        Raises:
-            NotAuthenticated: No enabled actor has it.
-        """
-        ...
-
 
 class Product(Protocol):
     """The opened product."""
@@ -42,6 +34,14 @@ class Product(Protocol):
     @property
     def operations(self) -> Operations:
         """What it can do."""
+        ...
+
+    async def authenticate(self, token: str) -> str:
+        """Actor of a token.
+
+        Raises:
+            NotAuthenticated: No enabled actor has it.
+        """
         ...
 
     async def close(self) -> None:
@@ -98,9 +98,9 @@ class Owner:
         """
         product = await opener(settings, serve)
         try:
-            authenticate = product.operations.authenticate
-            actor = await authenticate(token) if token else actor_of_uid(os.geteuid())
-            server = SocketServer(product.operations, authenticate, partial(record_bug, folder=settings.data))
+            actor = await product.authenticate(token) if token else actor_of_uid(os.geteuid())
+            record = partial(record_bug, folder=settings.data)
+            server = SocketServer(product.operations, product.authenticate, record)
             await server.start(listen_at(settings.data))
         except BaseException:
             await product.close()

@@ -61,6 +61,9 @@ class ScriptedProduct:
         self.operations = operations
         self.is_closed = False
 
+    async def authenticate(self, token: str) -> str:
+        return await self.operations.authenticate(token)
+
     async def close(self) -> None:
         self.is_closed = True
 

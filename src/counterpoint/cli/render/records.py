@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from counterpoint.cli.render.text import compact_json, one_line, plural, safe, utc
+from counterpoint.cli.render.text import compact_json, one_line, plural, safe, safe_document, utc
 
 
 def table(*columns: str, numbers: frozenset[str] = frozenset()) -> Table:
@@ -111,3 +111,48 @@ def findings(items: list[dict[str, Any]]) -> RenderableType:
     if not bad:
         parts.append(Text(f"All {plural(len(items), 'check')} passed.", style="green"))
     return Group(*parts)
+
+
+def deployment(result: dict[str, Any]) -> RenderableType:
+    """What a deploy did, or would do."""
+    revision = result.get("revision")
+    named = f"{safe(result['namespace'])}/{safe(result['name'])} {safe(result['version'])}"
+    if revision is None:
+        verb = "would be deployed"
+    else:
+        verb = "was deployed" if revision.get("isNew", True) else "is deployed already, with the same content"
+    parts: list[RenderableType] = [Text.assemble((named, "bold"), f" {verb}.")]
+    if revision is not None and not revision.get("isActive", True):
+        parts.append(Text("A higher version stays active.", style="yellow"))
+    if result.get("warnings"):
+        parts.append(warning_lines(result["warnings"]))
+    return Group(*parts)
+
+
+def warning_lines(warnings: list[dict[str, Any]]) -> RenderableType:
+    """Warnings about a document, a line each."""
+    lines: list[RenderableType] = []
+    for warning in warnings:
+        line = f"line {warning['line']}: " if warning.get("line") else ""
+        text = f"{line}{one_line(warning['pointer'])} {one_line(warning['message'])}"
+        lines.append(Text.assemble(("warning ", "bold yellow"), text))
+    return Group(*lines)
+
+
+def workflow_detail(detail: dict[str, Any]) -> RenderableType:
+    """A workflow: its revision, its versions and its document."""
+    from rich.syntax import Syntax
+
+    item = detail["revision"]
+    head = Text.assemble((f"{safe(item['namespace'])}/{safe(item['name'])} ", "bold"), _version(item))
+    if owner := item.get("owner"):
+        head.append(f", owned by {safe(owner)}")
+    document = Syntax(safe_document(detail["document"]), "yaml", background_color="default", word_wrap=True)
+    return Group(head, revisions(detail["revisions"]), Text(), document)
+
+
+def backup_progress(item: dict[str, Any]) -> RenderableType:
+    """How far a backup is."""
+    total = item.get("total", 0)
+    share = f" {100 * item.get('done', 0) // total} %" if total else ""
+    return Text(f"{safe(item['phase'])}{share}", style="dim")

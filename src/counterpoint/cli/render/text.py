@@ -90,3 +90,8 @@ def size(count: int) -> str:
 def plural(count: int, noun: str) -> str:
     """`1 run`, `3 runs`, `2,000 runs`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def safe_document(text: str) -> str:
+    """Text of several lines that a terminal shows and never obeys."""
+    return "\n".join(safe(line) for line in text.split("\n"))
