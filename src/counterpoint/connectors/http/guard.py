@@ -1,9 +1,9 @@
 """Egress guard: no call reaches an address inside, unless the operator allows it.
 
-A name is resolved once and every address of the answer is judged; the connection goes to what was judged, so an
-answer that changes between check and use changes nothing. Literal addresses never reach a resolver, so the address
-bar is checked too, before each request and each redirect. Spellings of an address that only some parsers understand
-(decimal, octal, hexadecimal, short forms) are refused.
+A name is resolved once and every address of the answer is judged; the connection goes to what was judged, so
+an answer that changes between check and use changes nothing. Literal addresses never reach a resolver, so the
+host of the address is judged too, before each request and each redirect. Spellings of an address that only
+some parsers understand (decimal, octal, hexadecimal, short forms) are refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from counterpoint.errors import DefinitionError, FaultRaised, Problem, standard_
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
 
-SETTING = "allow_private_hosts"
+SETTING = "http.allow_private_hosts"
 """Name of the operator's setting, for messages."""
 
 _SCHEMES = frozenset({"http", "https"})

@@ -202,8 +202,8 @@ class HttpTarget:
             timeout=aiohttp.ClientTimeout(total=settings.timeout_s, connect=settings.connect_timeout_s),
             trust_env=False,
         )
-        # The library repeats a request of an idempotent method by itself after a lost connection; attempts are
-        # the engine's, which counts them and writes them down. There is no public switch.
+        # The library repeats a request of an idempotent method by itself after a lost connection; attempts
+        # are the engine's, which counts them and writes them down. There is no public switch.
         session._retry_connection = False
         self._session = session
         return session
