@@ -1,0 +1,108 @@
+"""Problems of a document while it is checked: collected all, each with pointer, line, column and hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from counterpoint.core.dsl.yaml_reader import Place, Position
+from counterpoint.errors import Problem
+
+Path = tuple[str | int, ...]
+"""Keys and indices from the root of the document."""
+
+MAX_PROBLEMS = 200
+"""After so many problems the rest is dropped: nobody reads on, and a hostile document must stay cheap."""
+
+_MAX_HINT_CHARACTERS = 64
+
+
+def pointer_of(path: Path) -> str:
+    """RFC 6901 pointer of a path."""
+    return "".join(f"/{_escape(step)}" for step in path)
+
+
+def _escape(step: str | int) -> str:
+    if isinstance(step, int):
+        return str(step)
+    return step.replace("~", "~0").replace("/", "~1") if "~" in step or "/" in step else step
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The known name that looks most like a name, or an empty text."""
+    if len(name) > _MAX_HINT_CHARACTERS:
+        return ""
+    choices = list(known)
+    lowered = {choice.lower(): choice for choice in choices}
+    if name.lower() in lowered:
+        return lowered[name.lower()]
+    matches = get_close_matches(name, choices[:1000], 1, cutoff)
+    return matches[0] if matches else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Hint with the nearest known name, else with the known names if they are few."""
+    choices = list(known)
+    near = nearest(name, choices)
+    if near:
+        return f"Did you mean `{near}`?"
+    if 0 < len(choices) <= 16:
+        return "Known: " + ", ".join(f"`{choice}`" for choice in sorted(choices)) + "."
+    return ""
+
+
+class Report:
+    """Collects the problems of one document."""
+
+    def __init__(self, places: Place) -> None:
+        self._places = places
+        self._problems: dict[tuple[str, str, str], Problem] = {}
+        self._count = {True: 0, False: 0}
+
+    def add(
+        self,
+        path: Path,
+        code: str,
+        message: str,
+        hint: str = "",
+        *,
+        is_warning: bool = False,
+        position: Position | None = None,
+    ) -> None:
+        """Record a problem at a path; the same one at the same place counts once."""
+        pointer = pointer_of(path)
+        key = (pointer, code, message)
+        if key in self._problems:
+            return
+        # Counted apart, so that many warnings cannot push out the one error that forbids the document.
+        self._count[is_warning] += 1
+        if self._count[is_warning] > MAX_PROBLEMS:
+            return
+        line, column = position or self._position(path, code)
+        self._problems[key] = Problem(pointer, message, line, column, hint, code, is_warning)
+
+    def warn(self, path: Path, code: str, message: str, hint: str = "") -> None:
+        """Record a problem that does not forbid the document's use."""
+        self.add(path, code, message, hint, is_warning=True)
+
+    def _position(self, path: Path, code: str) -> Position:
+        place, _ = self._places.find(path)
+        # A map or list starts on the line below its key; the line with its name is the one to look at.
+        if place.key is not None and (place.parts or code == "unknown-key"):
+            return place.key
+        return place.value
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything forbids the document's use."""
+        return self._count[False] > 0
+
+    def problems(self) -> list[Problem]:
+        """All problems and warnings, in the order of the text."""
+        found = sorted(self._problems.values(), key=lambda problem: (problem.line, problem.column))
+        dropped = sum(max(0, count - MAX_PROBLEMS) for count in self._count.values())
+        if dropped:
+            message = f"{dropped} more problems are not shown."
+            is_warning = not self.has_errors
+            found.append(Problem("", message, *self._places.value, "", "too-many-problems", is_warning))
+        return found
