@@ -193,7 +193,7 @@ def is_too_deep(encoded: bytes, limit: int = MAX_DEPTH) -> bool:
 def depth_exceeds(value: JsonValue, limit: int = MAX_DEPTH) -> bool:
     """Whether a JSON value nests deeper than `limit`; iterative, so that it cannot exhaust the stack."""
     level: list[JsonValue] = [value]
-    for _ in range(limit + 1):
+    for _ in range(limit):
         below: list[JsonValue] = []
         for item in level:
             if isinstance(item, Mapping):
