@@ -65,7 +65,7 @@ class BlobFolder:
         with suppress(FileNotFoundError):
             if blob_digest(target.read_bytes()) == digest:
                 # It may have been renamed by a process that died before it synced the folder.
-                _sync_folder(target.parent)
+                sync_folder(target.parent)
                 return
         self._make_shard(target.parent)
         temporary = target.with_name(f".{digest}.new")
@@ -77,7 +77,7 @@ class BlobFolder:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
     def read(self, digest: str) -> bytes:
         """Content of a blob.
@@ -114,7 +114,7 @@ class BlobFolder:
     def _make_shard(self, shard: Path) -> None:
         if not shard.is_dir():
             shard.mkdir(mode=0o700, exist_ok=True)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
 
 
 def mark_blobs(connection: apsw.Connection, referenced: Collection[str], now: Instant) -> int:
@@ -164,7 +164,8 @@ def _write_synced(path: Path, data: bytes) -> None:
         os.close(descriptor)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make what was created, renamed or deleted in a folder durable."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

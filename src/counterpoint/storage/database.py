@@ -13,7 +13,7 @@ import msgspec
 
 from counterpoint.core.values import Instant
 from counterpoint.errors import StorageError
-from counterpoint.storage.blobs import BlobFolder
+from counterpoint.storage.blobs import BlobFolder, sync_folder
 from counterpoint.storage.checkpoints import BUSY_TIMEOUT_MS, FORCED_BYTES, IDLE_BYTES, Checkpoints
 from counterpoint.storage.committer import COMMIT_BLOCK, Committer, note_commits
 from counterpoint.storage.failures import storage_error
@@ -195,6 +195,7 @@ def _prepare_files(path: Path, wal_bytes: int) -> None:
             stream.write(bytes(missing))
             stream.flush()
             os.fsync(stream.fileno())
+    sync_folder(path.parent)
 
 
 def _set_pragmas(connection: apsw.Connection, synchronous: str) -> None:
@@ -204,6 +205,9 @@ def _set_pragmas(connection: apsw.Connection, synchronous: str) -> None:
         StorageError: A setting did not take.
     """
     level = {"OFF": 0, "NORMAL": 1, "FULL": 2}[synchronous]
+    # The change to a write-ahead log is made through a rollback journal. Only EXTRA syncs the folder after
+    # the journal's deletion; a journal that comes back after a power cut would empty the database.
+    connection.pragma("synchronous", 3)
     wanted: dict[str, int | str] = {
         "page_size": 4096,
         "journal_mode": "wal",

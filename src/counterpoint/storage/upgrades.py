@@ -46,7 +46,7 @@ def _check_ours(connection: apsw.Connection, version: int) -> None:
 
 def _check_meta(connection: apsw.Connection) -> None:
     rows = connection.execute("SELECT key, value FROM meta WHERE key IN ('format', 'epoch')")
-    meta = {key: value for key, value in rows}
+    meta = {str(key): value for key, value in rows}
     if not isinstance(meta.get("epoch"), int) or not isinstance(meta.get("format"), int):
         raise StorageError("the database lacks its format or epoch; restore it from a backup")
     if meta["format"] != FORMAT:
