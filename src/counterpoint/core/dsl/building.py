@@ -12,15 +12,14 @@ from counterpoint.core.dsl.model import DurationSpec, Extension, Task, TaskList
 from counterpoint.core.dsl.node import Node
 from counterpoint.core.dsl.report import Path, Report, did_you_mean
 from counterpoint.core.dsl.scope import EXPORT, Enclosure
+from counterpoint.core.expr.check import ExpressionInvalid
 from counterpoint.core.expr.compile import (
-    ExpressionInvalid,
     compile_expression,
-    compile_template,
     has_embedded_expression,
     looks_like_expression,
-    strip_expression,
 )
 from counterpoint.core.expr.program import Program, Template
+from counterpoint.core.expr.template import Mode, compile_template
 from counterpoint.core.values import JsonValue
 
 Allowed: TypeAlias = frozenset[str] | None
@@ -85,7 +84,7 @@ class Build:
         self.make_task = make_task
         self.make_list = make_list
         self.report = report
-        self.mode = "loose" if root.at("evaluate", "mode").text == "loose" else "strict"
+        self.mode: Mode = "loose" if root.at("evaluate", "mode").text == "loose" else "strict"
         self.resources = resources
         self.needed: dict[str, None] = {}
         self.extensions: dict[str, tuple[Extension, ...]] = {}
@@ -130,7 +129,7 @@ class Build:
         if node.text is None:
             return None
         try:
-            program = compile_expression(strip_expression(node.text))
+            program = compile_expression(node.text)
         except ExpressionInvalid as invalid:
             self._report_invalid(invalid, node.path, node.text)
             return None
@@ -154,13 +153,13 @@ class Build:
     def template(self, node: Node, allowed: Allowed, quiet: frozenset[str] = frozenset()) -> Template:
         """Template of a value; `quiet` names members whose texts are not looked at for likely mistakes."""
         try:
-            template = compile_template(node.value, self.mode)
+            # In mode `loose` an expression that cannot be used is a text, so that nothing is left to report.
+            template = compile_template(node.value, self.mode, allowed if self.mode == "loose" else None)
         except ExpressionInvalid as invalid:
             self._report_invalid(invalid, node.path, "")
             return NOTHING
         for path, program in template.holes:
-            if not template.is_loose:
-                self._check_variables(program, node.path + path, allowed)
+            self._check_variables(program, node.path + path, allowed)
         if self.mode == "strict":
             self._warn_texts(node, {path for path, _ in template.holes}, quiet)
         return template

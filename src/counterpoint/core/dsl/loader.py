@@ -12,9 +12,12 @@ from counterpoint.core.dsl.build import build_workflow
 from counterpoint.core.dsl.grammar import DOCUMENT
 from counterpoint.core.dsl.model import Workflow
 from counterpoint.core.dsl.report import Report
+from counterpoint.core.dsl.support import unsupported
 from counterpoint.core.dsl.yaml_reader import Source, read
 from counterpoint.core.values import JsonValue
 from counterpoint.errors import DefinitionError, Problem
+
+__all__ = ["check", "document_digest", "load", "unsupported"]
 
 
 def load(text: str | bytes, resources: Mapping[str, JsonValue] | None = None) -> Workflow:

@@ -21,7 +21,7 @@ from counterpoint.core.dsl.walk import tasks_of
 from counterpoint.errors import Problem
 
 HasAction = Callable[[str, str, str], bool]
-"""Whether a connector has an action in a version: connector, action, version (empty for any)."""
+"""Whether something can be called: its name, version and catalog, the last two empty when not written."""
 
 RUNNABLE_SCHEMES = ("basic", "bearer")
 
@@ -87,10 +87,8 @@ def _of_call(
         yield _not_run(task.pointer, "Calling a function by its address")
     elif task.catalog and (task.catalog != DEFAULT_CATALOG or _is_overridden(workflow)):
         yield _not_run(task.pointer, "Calling a function of a catalog")
-    else:
-        connector, _, action = task.target.rpartition(".")
-        if not has_action(connector, action, task.version):
-            yield _unknown_function(task, workflow, actions)
+    elif not has_action(task.target, task.version, task.catalog):
+        yield _unknown_function(task, workflow, actions)
 
 
 def _is_overridden(workflow: Workflow) -> bool:
