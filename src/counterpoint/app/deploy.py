@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -91,11 +92,11 @@ class Definitions:
         self._fetcher = fetcher
         self._has_action = has_action
 
-    def validate(self, text: str) -> Validation:
+    async def validate(self, text: str) -> Validation:
         """All problems of a document at once, without deploying it; unknown functions count."""
-        problems = list(check(text))
+        problems = await asyncio.to_thread(check, text)
         if all(problem.is_warning for problem in problems):
-            problems.extend(unsupported(load(text), self._has_action))
+            problems.extend(unsupported(await asyncio.to_thread(load, text), self._has_action))
         return Validation(all(problem.is_warning for problem in problems), problems)
 
     async def deploy(self, request: DeployRequest) -> Deployment:
@@ -105,9 +106,11 @@ class Definitions:
             DefinitionError: The document has problems, or something that this version does not run.
             Conflict: The version is deployed with other content; names the tasks that differ.
         """
-        resources = await self._fetch(load(request.text), request)
+        # A large document takes up to a second of computing: the loop must not wait for it.
+        draft = await asyncio.to_thread(load, request.text)
+        resources = await self._fetch(draft, request)
         bundle = bundle_json(resources)
-        workflow = load(request.text, resource_values(bundle))
+        workflow = await asyncio.to_thread(load, request.text, resource_values(bundle)) if bundle else draft
         problems = unsupported(workflow, self._has_action)
         if any(not problem.is_warning for problem in problems):
             raise DefinitionError(problems)
@@ -206,8 +209,8 @@ class Definitions:
         for revision in await self._records.revisions(scope, workflow.name):
             if revision.version == workflow.version:
                 document, bundle = await self._records.document(revision.revision_no)
-                stored = load(document, resource_values(bundle)).definition
-                return describe_differences(stored, workflow.definition)
+                stored = await asyncio.to_thread(load, document, resource_values(bundle))
+                return describe_differences(stored.definition, workflow.definition)
         return ""
 
 

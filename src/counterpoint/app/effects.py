@@ -126,7 +126,9 @@ class Effects:
     def _describe(self, line: StepLine, definition: JsonValue) -> ActionInfo:
         # The history keeps only a digest of the arguments; what decides, a method of HTTP, is literal in the
         # document.
-        arguments = _at_pointer(definition, line.pointer).get("with") or {}
+        arguments = dict(_at_pointer(definition, line.pointer).get("with") or {})
+        if isinstance(method := arguments.get("method"), str):
+            arguments["method"] = method.upper()
         invocation = Invocation(line.target, arguments, line.pointer, line.task)
         return self._connectors.describe(invocation) or ActionInfo()
 

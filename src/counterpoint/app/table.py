@@ -61,7 +61,7 @@ def _definitions(ports: Ports) -> dict[str, Operation]:
     definitions = Definitions(ports.records, ports.fetcher, ports.has_action)
 
     async def validate(params: shapes.DocumentParams, actor: str) -> Any:
-        return definitions.validate(params.text)
+        return await definitions.validate(params.text)
 
     async def deploy(params: shapes.DeployParams, actor: str) -> Deployment:
         request = DeployRequest(

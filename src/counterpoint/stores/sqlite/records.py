@@ -88,9 +88,9 @@ class SqliteRecordStore:
                   WHERE r.id >= ? AND r.id < ? AND {IN_SCOPE} ORDER BY r.id LIMIT 2"""
         past = run_id + "\uffff" if len(run_id) >= MIN_PREFIX else run_id + "\x00"
         rows = await self._reader.query(sql, (run_id, past, *scope_values(scope)))
-        if not rows:
-            raise NotFound(f"no run {run_id!r}", "`counterpoint runs list` shows the newest.")
         found = await read_runs(self._reader, [row[0] for row in rows])
+        if not found:
+            raise NotFound(f"no run {run_id!r}", "`counterpoint runs list` shows the newest.")
         if len(found) > 1 and found[0].id != run_id:
             raise NotFound(
                 f"{run_id!r} is the beginning of several run ids", "Give more characters of the id."
@@ -160,4 +160,18 @@ class SqliteRecordStore:
 
 
 def _revision(row: tuple[Any, ...]) -> Revision:
-    return Revision(*row[:9], bool(row[9]), bool(row[10]), False)
+    number, namespace, name, version, digest, deployed, actor, owner, criticality, is_active, is_dev = row
+    return Revision(
+        revision_no=number,
+        namespace=namespace,
+        name=name,
+        version=version,
+        digest=digest,
+        deployed=deployed,
+        actor=actor,
+        owner=owner,
+        criticality=criticality,
+        is_active=bool(is_active),
+        is_dev=bool(is_dev),
+        is_new=False,
+    )
