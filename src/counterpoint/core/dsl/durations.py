@@ -68,6 +68,21 @@ def duration_of_units(units: Mapping[str, JsonValue]) -> Duration:
     return _bounded(Duration(micros))
 
 
+def describe_duration(duration: Duration) -> str:
+    """ISO 8601 text of a duration, the way `parse_duration` reads it."""
+    years, months = divmod(duration.months, 12)
+    date = (f"{years}Y" if years else "") + (f"{months}M" if months else "")
+    seconds, micros = divmod(duration.micros, MICROS_PER_S)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    date += f"{days}D" if days else ""
+    fraction = f".{micros:06}".rstrip("0") if micros else ""
+    clock = (f"{hours}H" if hours else "") + (f"{minutes}M" if minutes else "")
+    clock += f"{seconds}{fraction}S" if seconds or fraction else ""
+    return f"P{date}T{clock}" if clock else f"P{date}" if date else "PT0S"
+
+
 def _bounded(duration: Duration) -> Duration:
     if duration.micros > _MAX_MICROS or duration.months > _MAX_MONTHS:
         raise ValueError(f"A duration of more than {MAX_DURATION_YEARS} years is a mistake.")

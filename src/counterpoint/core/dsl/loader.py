@@ -13,7 +13,7 @@ from counterpoint.core.dsl.grammar import DOCUMENT
 from counterpoint.core.dsl.model import Workflow
 from counterpoint.core.dsl.report import Report
 from counterpoint.core.dsl.support import unsupported
-from counterpoint.core.dsl.yaml_reader import Source, read
+from counterpoint.core.dsl.yaml_reader import Source, read, scan
 from counterpoint.core.values import JsonValue
 from counterpoint.errors import DefinitionError, Problem
 
@@ -36,7 +36,7 @@ def load(text: str | bytes, resources: Mapping[str, JsonValue] | None = None) ->
     Raises:
         DefinitionError: The document cannot be used; carries all its problems, without warnings.
     """
-    workflow, report = _compile(read(text), resources or {})
+    workflow, report = _compile(scan(text), resources or {})
     problems = report.problems()
     if report.has_errors:
         raise DefinitionError([problem for problem in problems if not problem.is_warning])
@@ -46,7 +46,7 @@ def load(text: str | bytes, resources: Mapping[str, JsonValue] | None = None) ->
 def check(text: str | bytes, resources: Mapping[str, JsonValue] | None = None) -> list[Problem]:
     """All problems and warnings of a document, in the order of its text; nothing for a flawless one."""
     try:
-        source = read(text)
+        source = scan(text)
     except DefinitionError as error:
         return list(error.problems)
     return _compile(source, resources or {})[1].problems()

@@ -90,7 +90,25 @@ _SURROGATES = re.compile(r"\\u[dD]([89abAB][0-9a-fA-F]{2})\\u[dD]([c-fC-F][0-9a-
 
 
 def read(text: str | bytes) -> Source:
-    """A document's value and places.
+    """A value and its places, without flaws.
+
+    Raises:
+        DefinitionError: Not YAML 1.2 or JSON, beyond a limit, or with a flaw; carries all flaws.
+    """
+    source = scan(text)
+    if source.flaws:
+        raise DefinitionError([_problem(flaw) for flaw in source.flaws])
+    return source
+
+
+def _problem(flaw: Flaw) -> Problem:
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in flaw.path)
+    pointer = "".join(f"/{step}" for step in steps)
+    return Problem(pointer, flaw.message, *flaw.position, flaw.hint, flaw.code)
+
+
+def scan(text: str | bytes) -> Source:
+    """A document's value and places, and the flaws that reading can go on after.
 
     Raises:
         DefinitionError: Not YAML 1.2 or JSON, or beyond a limit; the first such place only, since nothing
