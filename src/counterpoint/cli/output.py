@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import cached_property
@@ -13,6 +14,9 @@ from counterpoint.core.values import JsonValue
 
 if TYPE_CHECKING:  # rich costs a tenth of a second, and --json needs none of it
     from rich.console import Console, RenderableType
+
+WIDTH = 160
+"""Columns of output that goes to no terminal."""
 
 
 class Output:
@@ -69,5 +73,7 @@ def write_json(stream: TextIO, encoded: bytes) -> None:
 def _console(stream: TextIO) -> Console:
     from rich.console import Console
 
+    # A file or pipe has no width of its own; COLUMNS, if set, still counts.
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH
     # No markup, emoji or highlighting: what is printed is data, and data must not turn into instructions.
-    return Console(file=stream, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    return Console(file=stream, width=width, markup=False, emoji=False, highlight=False)

@@ -24,9 +24,12 @@ class ScriptedOperations:
         self.hang = asyncio.Event()
         self.ended = asyncio.Event()
         self.entered = asyncio.Event()
+        self.asked_thrice = asyncio.Event()
 
     async def call(self, name: str, params: dict[str, Any], actor: str) -> Any:
         self.asked.append((name, params, actor))
+        if len(self.asked) == 3:
+            self.asked_thrice.set()
         if name == "hang" or self.answers.get(name) == "hang":
             self.entered.set()
             try:

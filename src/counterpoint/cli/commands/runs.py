@@ -162,7 +162,7 @@ def resume(context: CommandContext, run_id: str, is_followed: bool) -> int:
 )
 @click.option("--limit", default=0, type=click.IntRange(0), help="Most runs; 0 for all.")
 @click.pass_obj
-def retry(context: CommandContext, run_id: str, is_followed: bool, stuck: bool, **bulk: Any) -> int:
+def retry(context: CommandContext, /, run_id: str, is_followed: bool, stuck: bool, **bulk: Any) -> int:
     """Try the failed steps of a run again, with the same keys; with --stuck of all runs of one cause."""
     if stuck:
         if not bulk["cause"] or run_id:
