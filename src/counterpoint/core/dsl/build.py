@@ -15,7 +15,8 @@ from counterpoint.core.dsl.building import Build
 from counterpoint.core.dsl.grammar_tasks import KINDS
 from counterpoint.core.dsl.model import Extension, Schedule, Task, Workflow
 from counterpoint.core.dsl.node import Node
-from counterpoint.core.dsl.report import Report, did_you_mean, pointer_of
+from counterpoint.core.dsl.pointers import pointer_of
+from counterpoint.core.dsl.report import Report, did_you_mean
 from counterpoint.core.dsl.scope import (
     BEFORE_INPUT,
     SCHEDULE,

@@ -18,7 +18,8 @@ from counterpoint.core.dsl.model import (
     Task,
 )
 from counterpoint.core.dsl.node import Node
-from counterpoint.core.dsl.report import did_you_mean, pointer_of
+from counterpoint.core.dsl.pointers import pointer_of
+from counterpoint.core.dsl.report import did_you_mean
 from counterpoint.core.dsl.scope import BODY, Enclosure
 
 _TARGET = re.compile(r"(?P<name>[^:@\s]+)(?::(?P<version>[^@\s]+))?(?:@(?P<catalog>\S+))?")

@@ -6,7 +6,7 @@ from counterpoint.core.dsl.building import Allowed, Build
 from counterpoint.core.dsl.grammar_parts import is_expression
 from counterpoint.core.dsl.model import DurationSpec, InputSpec, OutputSpec, Schema
 from counterpoint.core.dsl.node import Node
-from counterpoint.core.dsl.report import pointer_of
+from counterpoint.core.dsl.pointers import pointer_of
 from counterpoint.core.dsl.schemas import SchemaInvalid, compile_schema
 from counterpoint.core.dsl.uris import variables_of
 from counterpoint.core.expr.program import Program, Template

@@ -13,7 +13,7 @@ from counterpoint.core.dsl.model import (
     Task,
 )
 from counterpoint.core.dsl.node import Node
-from counterpoint.core.dsl.report import pointer_of
+from counterpoint.core.dsl.pointers import pointer_of
 from counterpoint.core.dsl.scope import BODY, EXPORT, Enclosure
 from counterpoint.core.expr.program import Program, Template
 

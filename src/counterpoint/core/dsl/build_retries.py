@@ -5,7 +5,7 @@ from __future__ import annotations
 from counterpoint.core.dsl.building import Allowed, Build
 from counterpoint.core.dsl.model import Backoff, DurationSpec, ErrorSpec, RetryPolicy
 from counterpoint.core.dsl.node import Node
-from counterpoint.core.dsl.report import pointer_of
+from counterpoint.core.dsl.pointers import pointer_of
 from counterpoint.core.values import Duration
 
 

@@ -30,7 +30,7 @@ from counterpoint.core.dsl.model import (
     WaitTask,
 )
 from counterpoint.core.dsl.node import Node
-from counterpoint.core.dsl.report import pointer_of
+from counterpoint.core.dsl.pointers import pointer_of
 from counterpoint.core.dsl.scope import BEFORE_INPUT, BODY, EXPORT, Enclosure
 from counterpoint.core.values import Duration, JsonValue
 

@@ -10,7 +10,8 @@ from counterpoint.core.dsl.durations import duration_of_units, parse_duration
 from counterpoint.core.dsl.grammar_parts import is_expression
 from counterpoint.core.dsl.model import DurationSpec, Extension, Task, TaskList
 from counterpoint.core.dsl.node import Node
-from counterpoint.core.dsl.report import Path, Report, did_you_mean
+from counterpoint.core.dsl.pointers import Path
+from counterpoint.core.dsl.report import Report, did_you_mean
 from counterpoint.core.dsl.scope import EXPORT, Enclosure
 from counterpoint.core.expr.check import ExpressionInvalid
 from counterpoint.core.expr.compile import (

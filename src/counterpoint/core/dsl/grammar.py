@@ -16,7 +16,8 @@ from counterpoint.core.dsl.grammar_parts import (
     TIMEOUT_OR_NAME,
 )
 from counterpoint.core.dsl.grammar_tasks import EXTENSION, READ_FORMS, TASK, TASKS
-from counterpoint.core.dsl.report import Path, Report
+from counterpoint.core.dsl.pointers import Path
+from counterpoint.core.dsl.report import Report
 from counterpoint.core.dsl.shapes import MAP, TEXT, Both, Fields, ListOf, MapOf, NamedList, Shape, Text
 from counterpoint.core.values import JsonValue
 

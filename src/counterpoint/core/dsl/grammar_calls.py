@@ -11,7 +11,8 @@ from counterpoint.core.dsl.grammar_parts import (
     OUTPUT,
     RESOURCE,
 )
-from counterpoint.core.dsl.report import Path, Report
+from counterpoint.core.dsl.pointers import Path
+from counterpoint.core.dsl.report import Report
 from counterpoint.core.dsl.shapes import (
     ANYTHING,
     FLAG,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from counterpoint.core.dsl.durations import UNITS, duration_of_units, parse_duration
-from counterpoint.core.dsl.report import Path, Report
+from counterpoint.core.dsl.pointers import Path
+from counterpoint.core.dsl.report import Report
 from counterpoint.core.dsl.shapes import (
     ANYTHING,
     MAP,

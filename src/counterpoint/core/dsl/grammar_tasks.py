@@ -17,7 +17,8 @@ from counterpoint.core.dsl.grammar_parts import (
     STRATEGY,
     TIMEOUT_OR_NAME,
 )
-from counterpoint.core.dsl.report import Path, Report, nearest
+from counterpoint.core.dsl.pointers import Path
+from counterpoint.core.dsl.report import Report, nearest
 from counterpoint.core.dsl.shapes import (
     FLAG,
     MAP,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from counterpoint.core.dsl.report import Path
+from counterpoint.core.dsl.pointers import Path
 from counterpoint.core.values import JsonValue
 
 

@@ -5,27 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from counterpoint.core.dsl.pointers import Path, pointer_of
 from counterpoint.core.dsl.yaml_reader import Place, Position
 from counterpoint.errors import Problem
-
-Path = tuple[str | int, ...]
-"""Keys and indices from the root of the document."""
 
 MAX_PROBLEMS = 200
 """After so many problems the rest is dropped: nobody reads on, and a hostile document must stay cheap."""
 
 _MAX_HINT_CHARACTERS = 64
-
-
-def pointer_of(path: Path) -> str:
-    """RFC 6901 pointer of a path."""
-    return "".join(f"/{_escape(step)}" for step in path)
-
-
-def _escape(step: str | int) -> str:
-    if isinstance(step, int):
-        return str(step)
-    return step.replace("~", "~0").replace("/", "~1") if "~" in step or "/" in step else step
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from counterpoint.core.dsl.report import Path, Report, did_you_mean, nearest
+from counterpoint.core.dsl.pointers import Path
+from counterpoint.core.dsl.report import Report, did_you_mean, nearest
 from counterpoint.core.values import JsonValue
 
 

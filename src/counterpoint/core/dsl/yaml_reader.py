@@ -12,6 +12,7 @@ import re
 import msgspec
 import yaml
 
+from counterpoint.core.dsl.pointers import Path, pointer_of
 from counterpoint.core.values import JsonValue
 from counterpoint.errors import DefinitionError, Problem
 
@@ -39,7 +40,7 @@ class Place(msgspec.Struct):
     key: Position | None = None
     parts: dict[str | int, Place] = {}
 
-    def find(self, path: tuple[str | int, ...]) -> tuple[Place, bool]:
+    def find(self, path: Path) -> tuple[Place, bool]:
         """Place of a path, or of its nearest parent that exists; the flag says whether all of it does."""
         place = self
         for step in path:
@@ -61,7 +62,7 @@ class Flaw(msgspec.Struct, frozen=True):
         hint: What to do.
     """
 
-    path: tuple[str | int, ...]
+    path: Path
     position: Position
     code: str
     message: str
@@ -102,9 +103,7 @@ def read(text: str | bytes) -> Source:
 
 
 def _problem(flaw: Flaw) -> Problem:
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in flaw.path)
-    pointer = "".join(f"/{step}" for step in steps)
-    return Problem(pointer, flaw.message, *flaw.position, flaw.hint, flaw.code)
+    return Problem(pointer_of(flaw.path), flaw.message, *flaw.position, flaw.hint, flaw.code)
 
 
 def scan(text: str | bytes) -> Source:
