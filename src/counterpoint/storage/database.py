@@ -229,7 +229,9 @@ def _set_pragmas(connection: apsw.Connection, synchronous: str) -> None:
             raise StorageError(
                 f"SQLite refused the setting {name}={value} (it has {found}): is the file system local?"
             )
-    # The log stays when the last connection closes: it need not be grown again.
+    # The log stays when the last connection closes: it need not be grown again. Nor is it moved then: after a
+    # failed fsync nothing may be written any more.
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     flag = ctypes.c_int(1)
     connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(flag))
 

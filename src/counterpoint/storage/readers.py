@@ -118,6 +118,7 @@ def open_reader(path: Path) -> apsw.Connection:
     connection.set_busy_timeout(BUSY_TIMEOUT_MS)
     connection.pragma("wal_autocheckpoint", 0)
     connection.pragma("query_only", 1)
+    connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     return connection
 
 
