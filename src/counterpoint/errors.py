@@ -83,6 +83,7 @@ class FaultRaised(CounterpointError):
     Attributes:
         fault: The problem details.
         step: Canonical key of the step whose attempts are spent; None when the document itself raised it.
+        on_fault: What the innermost task that says so wants done if nothing catches the fault: `fault` or `pause`.
     """
 
     code = "fault"
@@ -90,6 +91,7 @@ class FaultRaised(CounterpointError):
     def __init__(self, fault: Fault, step: str | None = None) -> None:
         self.fault = fault
         self.step = step
+        self.on_fault = ""
         super().__init__(fault.detail or fault.title or fault.type)
 
 

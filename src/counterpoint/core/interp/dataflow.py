@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from counterpoint.core.dsl.model import DurationSpec, Schema
-from counterpoint.core.dsl.durations import parse_duration
+from counterpoint.core.dsl.durations import duration_of_units, parse_duration
 from counterpoint.core.expr import fill, is_truthy
 from counterpoint.core.expr.program import ExpressionFailed, NativeLimit, Program, Template
 from counterpoint.core.interp.scope import NO_VARIABLES, TaskScope
@@ -91,9 +91,21 @@ async def duration_of(scope: TaskScope, spec: DurationSpec) -> Duration:
     """
     if isinstance(spec, Duration):
         return spec
-    text = await evaluate(scope, spec, scope.input)
-    duration = parse_duration(text) if isinstance(text, str | dict) else None
-    if duration is None:
-        why = "it gives no duration; an ISO 8601 text such as PT5M is expected"
-        raise expression_fault(spec.text, why, scope.task.pointer)
-    return duration
+    value = await evaluate(scope, spec, scope.input)
+    try:
+        return to_duration(value)
+    except ValueError as bad:
+        raise expression_fault(spec.text, str(bad), scope.task.pointer) from None
+
+
+def to_duration(value: JsonValue) -> Duration:
+    """Duration of an evaluated value: an ISO 8601 text, or an object of units.
+
+    Raises:
+        ValueError: It is none; the message says what was expected.
+    """
+    if isinstance(value, str):
+        return parse_duration(value)
+    if isinstance(value, dict):
+        return duration_of_units(value)
+    raise ValueError("an ISO 8601 duration such as PT5M is expected")

@@ -87,9 +87,14 @@ async def run_task(frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> tu
     if condition is not None and not await holds(scope, condition, raw):
         context.note(Decision(task.pointer, "if", False, condition.text, None, key.text))
         return raw, task.then
-    if task.extensions:
-        return await run_extended(scope)
-    return await run_body(scope)
+    try:
+        if task.extensions:
+            return await run_extended(scope)
+        return await run_body(scope)
+    except FaultRaised as raised:
+        if not raised.on_fault and task.extras.on_fault is not None:
+            raised.on_fault = task.extras.on_fault.value
+        raise
 
 
 async def run_extended(scope: TaskScope) -> tuple[JsonValue, Directive]:

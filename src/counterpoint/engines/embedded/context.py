@@ -1,0 +1,180 @@
+"""The durable context of the embedded engine: what the interpreter asks becomes pendings and commands."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from counterpoint.core.context import (
+    Branch,
+    CallPolicy,
+    ChildStart,
+    Decision,
+    Invocation,
+    JoinMode,
+    RunInfo,
+    Settled,
+)
+from counterpoint.core.expr.program import Program, Variables
+from counterpoint.core.values import Instant, JsonValue, StepKey, encode_json, is_too_deep
+from counterpoint.engines.embedded import ids
+from counterpoint.engines.embedded.budgets import MAX_PURE_TASKS, MAX_VALUE_BYTES, SLICE_TASKS
+from counterpoint.engines.embedded.strands import (
+    CallPending,
+    ChildPending,
+    EvaluatePending,
+    JoinPending,
+    Pending,
+    TimerPending,
+    YieldPending,
+)
+from counterpoint.errors import FaultRaised, standard_fault
+from counterpoint.ports.history import Command
+
+if TYPE_CHECKING:
+    from counterpoint.engines.embedded.execution import Execution
+
+def failed(error: BaseException) -> Pending:
+    """A pending that raises at once."""
+    pending = Pending()
+    pending.is_settled = True
+    pending.error = error
+    return pending
+
+
+def boundary_bytes(value: JsonValue, what: str, pointer: str) -> bytes:
+    """JSON bytes of a value that leaves or enters a run.
+
+    Raises:
+        FaultRaised: runtime/500 when it is too deep or too large, or no JSON.
+    """
+    try:
+        data = encode_json(value)
+    except (RecursionError, ValueError, TypeError, OverflowError) as bad:
+        raise FaultRaised(standard_fault("runtime", f"The {what} is no JSON value that can be stored: {bad}", pointer)) from bad
+    if len(data) > MAX_VALUE_BYTES:
+        detail = f"The {what} has {len(data)} bytes; at most {MAX_VALUE_BYTES} are allowed"
+        raise FaultRaised(standard_fault("runtime", detail, pointer))
+    if is_too_deep(data):
+        raise FaultRaised(standard_fault("runtime", f"The {what} is nested deeper than 128 levels", pointer))
+    return data
+
+
+class EmbeddedContext:
+    """Implements `DurableContext` on an execution."""
+
+    __slots__ = ("_execution", "run")
+
+    def __init__(self, execution: Execution, run: RunInfo) -> None:
+        self._execution = execution
+        self.run = run
+
+    @property
+    def now(self) -> Instant:
+        """Instant of the input that is being worked on."""
+        return self._execution.now
+
+    def call(self, step: StepKey, invocation: Invocation, policy: CallPolicy) -> Awaitable[JsonValue]:
+        """See `DurableContext.call`. The fingerprint is keyed with the run's seed, so that it tells nothing of secrets."""
+        execution = self._execution
+        info = execution.kernel.connectors.describe(invocation)
+        if info is None:
+            detail = f"There is no function `{invocation.target}` here; its connector is not loaded"
+            return failed(FaultRaised(standard_fault("configuration", detail, invocation.pointer)))
+        try:
+            data = boundary_bytes(invocation.arguments, "value of the arguments", invocation.pointer)
+        except FaultRaised as fault:
+            return failed(fault)
+        digest = hashlib.sha256(execution.seed + invocation.target.encode() + data).hexdigest()[:32]
+        pending = CallPending(step, invocation, policy, info, digest, execution.now)
+        execution.calls[step.text] = pending
+        execution.kernel.issue_attempt(execution, pending)
+        return pending
+
+    def sleep(self, step: StepKey, until: Instant) -> Awaitable[None]:
+        """See `DurableContext.sleep`."""
+        execution = self._execution
+        pending = TimerPending(step, until)
+        execution.timers[step.text] = pending
+        execution.kernel.issue_timer(execution, pending)
+        return pending
+
+    def start_child(self, step: StepKey, child: ChildStart) -> Awaitable[JsonValue]:
+        """See `DurableContext.start_child`."""
+        execution = self._execution
+        try:
+            boundary_bytes(child.input, "child's input", child.pointer)
+        except FaultRaised as fault:
+            return failed(fault)
+        pending = ChildPending(step, child)
+        execution.kernel.issue_child(execution, pending)
+        return pending
+
+    def evaluate(self, program: Program, value: JsonValue, variables: Variables) -> Awaitable[JsonValue]:
+        """See `DurableContext.evaluate`; answers are taken in the order of the questions."""
+        execution = self._execution
+        pending = EvaluatePending(program, value, variables)
+        execution.evaluations.append(pending)
+
+        def answered(result: Any, error: BaseException | None) -> None:
+            pending.answer = (result, error)
+            execution.advance()
+
+        execution.kernel.host.evaluate(program.text, value, variables, answered)
+        return pending
+
+    def join(self, step: StepKey, branches: Sequence[Branch], mode: JoinMode, limit: int = 0) -> Awaitable[list[Any]]:
+        """See `DurableContext.join`."""
+        pending = JoinPending(step, branches, mode, limit)
+        if not branches:
+            pending.is_settled, pending.value = True, []
+            return pending
+        self._execution.ready.extend(pending.spawn())
+        return pending
+
+    def entropy(self, step: StepKey) -> bytes:
+        """See `DurableContext.entropy`."""
+        return ids.entropy(self._execution.seed, step.text)
+
+    def recall(self, sequence: StepKey) -> Settled | None:
+        """See `DurableContext.recall`."""
+        recalled = self._execution.recalled
+        return recalled.get(sequence.text) if recalled else None
+
+    def settle(self, sequence: StepKey, settled: Callable[[], Settled]) -> None:
+        """See `DurableContext.settle`; taken when enough live rows have gathered."""
+        execution = self._execution
+        if len(execution.live) >= execution.settle_at and execution.replay is None:
+            execution.kernel.compaction.offer(execution, sequence.text, settled)
+
+    def tick(self) -> bool:
+        """See `DurableContext.tick`."""
+        execution = self._execution
+        ticks = execution.ticks = execution.ticks + 1
+        if ticks & 15:
+            return False
+        if ticks >= MAX_PURE_TASKS:
+            detail = f"The run took {MAX_PURE_TASKS} tasks without waiting for anything: an endless loop?"
+            raise FaultRaised(standard_fault("runtime", detail))
+        now = execution.kernel.host.monotonic_s()
+        if ticks - execution.slice_ticks < SLICE_TASKS and now < execution.slice_ends:
+            return False
+        execution.slice_ticks = ticks
+        return True
+
+    def give_way(self) -> Awaitable[None]:
+        """See `DurableContext.give_way`."""
+        return YieldPending()
+
+    def note(self, decision: Decision) -> None:
+        """See `DurableContext.note`."""
+        execution = self._execution
+        if execution.replay is None:
+            execution.decisions.append(decision)
+
+
+def attempt_command(call: CallPending) -> Command:
+    """Command row of an attempt."""
+    invocation = call.invocation
+    return Command("attempt", call.step.text, call.digest, call.number, 0, invocation.pointer, invocation.task, invocation.target)

@@ -1,0 +1,300 @@
+"""The embedded engine: the port's face of the kernel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import msgspec
+
+from counterpoint.core.expr.program import ExpressionFailed, NativeLimit, Program
+from counterpoint.core.values import JsonValue, Scope, Status
+from counterpoint.engines.embedded.admission import StartOrder, text_key
+from counterpoint.engines.embedded.asyncio_host import AsyncioHost, SystemClock
+from counterpoint.engines.embedded.execution import Execution
+from counterpoint.engines.embedded.histories import EmbeddedHistories
+from counterpoint.engines.embedded.inputs import Input
+from counterpoint.engines.embedded.kernel import Kernel
+from counterpoint.engines.embedded.loading import fault_rows
+from counterpoint.errors import Conflict, FaultRaised, NotFound, RequestError, StorageError, standard_fault
+from counterpoint.ports.clock import Clock
+from counterpoint.ports.connectors import Connectors
+from counterpoint.ports.engine import Revisions, RunEvent, RunResult, Started, StartRun
+from counterpoint.ports.expressions import ExpressionWorker
+from counterpoint.ports.history import InputKind
+from counterpoint.ports.payloads import PayloadCodec, PlainCodec
+from counterpoint.storage.readers import Reader
+from counterpoint.storage.writer import Journal
+
+_RUN = (
+    "SELECT r.run_no, r.status, s.namespace, s.environment, r.cause FROM runs AS r JOIN scopes AS s USING (scope_no)"
+    " WHERE r.id = ?"
+)
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What the engine stands on.
+
+    Attributes:
+        journal: Where batches go.
+        reader: Reads the database.
+        blob: Reads a blob by digest.
+        revisions: Compiled revisions.
+        connectors: What calls reach.
+        worker: Evaluates foreign expressions.
+        next_run_no: First free run number.
+        codec: Encoding of payloads.
+        clock: Where instants come from.
+        max_open_runs: Runs in memory above which a start is refused.
+        on_fatal: Told that nothing can be stored any more: the process must stop.
+    """
+
+    journal: Journal
+    reader: Reader
+    blob: Callable[[str], bytes]
+    revisions: Revisions
+    connectors: Connectors
+    worker: ExpressionWorker
+    next_run_no: int
+    codec: PayloadCodec = PlainCodec()
+    clock: Clock = SystemClock()
+    max_open_runs: int = 100_000
+    on_fatal: Callable[[StorageError], None] = lambda error: None
+
+
+class EmbeddedEngine:
+    """Implements `Engine` in this process; made inside a running loop."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._on = surroundings
+        self._host = AsyncioHost(
+            surroundings.connectors, surroundings.reader, surroundings.worker, surroundings.clock
+        )
+        self.kernel = Kernel(
+            self._host, surroundings.journal, surroundings.revisions, surroundings.connectors, surroundings.codec,
+            surroundings.on_fatal,
+        )
+        self.kernel.admission.next_run_no = surroundings.next_run_no
+        self.kernel.admission.max_open = surroundings.max_open_runs
+        self.kernel.loading.blob = surroundings.blob
+        self.histories = EmbeddedHistories(surroundings.reader, surroundings.codec, surroundings.blob)
+
+    async def open(self) -> None:
+        """Recover; see `Engine.open`."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.kernel.loading.recover(lambda error: _resolve(done, None, error))
+        await done
+
+    async def close(self) -> None:
+        """Stop; see `Engine.close`. What was asked for and not made yet is made at the next `open`."""
+        kernel = self.kernel
+        kernel.is_closing = True
+        kernel.timers.close()
+        await self._host.close()
+        for execution in list(kernel.executions.values()):
+            execution.is_dropped = True
+        if kernel.outbox.failure is None:
+            flushed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            kernel.outbox.once_durable(lambda: _resolve(flushed, None, None))
+            kernel.outbox.flush()
+            await asyncio.wait([flushed], timeout=10)
+
+    async def start(self, scope: Scope, request: StartRun) -> Started:
+        """See `Engine.start`."""
+        deployed = self.kernel.revisions.resolve(scope, request.workflow, request.version)
+        extras = deployed.workflow.extras
+        start_key = gate_key = None
+        if extras.start_key is not None:
+            start_key = text_key(await self._key(extras.start_key, request.input, "startKey"))
+        if extras.concurrency is not None and extras.concurrency.key is not None:
+            gate_key = text_key(await self._key(extras.concurrency.key, request.input, "concurrency.key"))
+        done: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
+        order = StartOrder(request, deployed, start_key, gate_key, trace_id=_trace_of(request.traceparent))
+        self.kernel.admission.start(order, lambda started, error: _resolve(done, started, error))
+        return await done
+
+    async def wait(self, scope: Scope, run_id: str) -> RunResult:
+        """See `Engine.wait`."""
+        resident = self._resident(run_id)
+        run_no = resident.facts.run_no if resident is not None else -1
+        if run_no < 0:
+            run_no, status, _ = await self._row(scope, run_id)
+            if status.is_final or (status is Status.SUSPENDED and run_no not in self.kernel.executions):
+                return await self._result(scope, run_id, status)
+        done: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
+
+        def waiter(result: RunResult) -> None:
+            _resolve(done, result, None)
+
+        self.kernel.observers.wait(run_no, waiter)
+        try:
+            # It may have ended between the look and the wait.
+            _, status, _ = await self._row(scope, run_id) if resident is None else (0, Status.RUNNING, None)
+            if status.is_final and not done.done():
+                return await self._result(scope, run_id, status)
+            return await done
+        finally:
+            self.kernel.observers.unwait(run_no, waiter)
+
+    async def watch(self, scope: Scope, run_id: str) -> AsyncIterator[RunEvent]:
+        """See `Engine.watch`."""
+        run_no, status, _ = await self._row(scope, run_id)
+        if status.is_final:
+            return
+        queue: asyncio.Queue[RunEvent | None] = asyncio.Queue()
+        self.kernel.observers.watch(run_no, queue.put_nowait)
+        try:
+            _, status, _ = await self._row(scope, run_id)
+            while not (status.is_final and queue.empty()):
+                event = await queue.get()
+                if event is None:
+                    return
+                yield event
+        finally:
+            self.kernel.observers.unwatch(run_no, queue.put_nowait)
+
+    async def cancel(self, scope: Scope, run_id: str, actor: str, reason: str = "") -> None:
+        """See `Engine.cancel`."""
+        await self._control(scope, run_id, InputKind.CANCEL, actor, {"reason": reason}, "runs.cancel")
+
+    async def suspend(self, scope: Scope, run_id: str, actor: str, reason: str = "") -> None:
+        """See `Engine.suspend`."""
+        await self._control(scope, run_id, InputKind.SUSPEND, actor, {"reason": reason}, "runs.suspend")
+
+    async def resume(self, scope: Scope, run_id: str, actor: str) -> None:
+        """See `Engine.resume`."""
+        _, status, cause = await self._row(scope, run_id)
+        if status is not Status.SUSPENDED:
+            raise Conflict(f"The run {run_id} is {status.word}, not suspended", "Only a suspended run can be resumed.")
+        if cause == "operator":
+            await self._control(scope, run_id, InputKind.RESUME, actor, {}, "runs.resume")
+        else:
+            await self._retry(scope, run_id, actor, "runs.resume")
+
+    async def retry(self, scope: Scope, run_id: str, actor: str) -> None:
+        """See `Engine.retry`."""
+        await self._retry(scope, run_id, actor, "runs.retry")
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    async def _retry(self, scope: Scope, run_id: str, actor: str, action: str) -> None:
+        run_no, status, cause = await self._row(scope, run_id)
+        if status is Status.SUSPENDED and cause in ("nonDeterminism", "historyCorrupt", "operator"):
+            if cause == "operator":
+                raise Conflict(f"The run {run_id} was suspended by an actor", "Resume it with: counterpoint runs resume")
+            await self._replay_again(run_no)
+            return
+        if status not in (Status.FAULTED, Status.SUSPENDED):
+            raise Conflict(f"The run {run_id} is {status.word}", "Only a faulted or paused run can be retried.")
+        entries = await self.histories.entries(scope, run_id, limit=1 << 20)
+        voids = sorted(fault_rows(entries))
+        await self._retry_children(scope, entries, actor, voids)
+        await self._deliver(
+            run_no,
+            lambda execution, done: Input(
+                InputKind.RETRY, self._host.now(), payload={"voids": voids}, actor=actor, audit=action, done=done
+            ),
+            is_retry=True,
+        )
+
+    async def _retry_children(self, scope: Scope, entries: list[Any], actor: str, voids: list[int]) -> None:
+        """A run that failed because its child did goes on by the child's retry."""
+        for entry in entries:
+            if entry.seq in voids and entry.kind is InputKind.CHILD and entry.payload.get("childId"):
+                await self.retry(Scope("*", scope.environment), entry.payload["childId"], actor)
+
+    async def _replay_again(self, run_no: int) -> None:
+        await self._deliver(run_no, lambda execution, done: done(None), is_retry=False)
+
+    async def _control(
+        self, scope: Scope, run_id: str, kind: InputKind, actor: str, payload: dict[str, JsonValue], action: str
+    ) -> None:
+        run_no, status, _ = await self._row(scope, run_id)
+        if status.is_final:
+            raise Conflict(f"The run {run_id} is {status.word}", "It has ended; nothing can change it.")
+
+        def make(execution: Execution, done: Callable[[Exception | None], None]) -> Input:
+            if execution.end is not None and (kind is not InputKind.CANCEL or execution.end.status != "suspended"):
+                raise Conflict(f"The run {run_id} is {execution.end.status}", "Look at it with: counterpoint runs show")
+            if kind is InputKind.SUSPEND and execution.is_suspended:
+                raise Conflict(f"The run {run_id} is suspended already", "Resume it with: counterpoint runs resume")
+            return Input(kind, self._host.now(), payload=payload, actor=actor, audit=action, done=done)
+
+        await self._deliver(run_no, make, is_retry=False)
+
+    async def _deliver(
+        self, run_no: int, make: Callable[[Execution, Callable[[Exception | None], None]], Input | None], *, is_retry: bool
+    ) -> None:
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(error: Exception | None) -> None:
+            _resolve(answer, None, error)
+
+        if is_retry:
+            known = self.kernel.executions.get(run_no)
+            if known is not None:
+                self.kernel.forget(known)
+
+            def loaded(execution: Execution) -> None:
+                given = make(execution, done)
+                if given is not None:
+                    execution.inputs.append(given)
+
+            self.kernel.loading.load(run_no, loaded, done, is_retry=True)
+        else:
+            self.kernel.deliver(run_no, lambda execution: make(execution, done), done)
+        await answer
+
+    async def _key(self, program: Program, value: JsonValue, name: str) -> JsonValue:
+        try:
+            if program.native is not None:
+                try:
+                    return program.native(value, {})
+                except NativeLimit:
+                    pass
+            return await self._on.worker.evaluate(program.text, value, {})
+        except ExpressionFailed as failed:
+            detail = f"metadata.counterpoint.{name} failed on the input: {failed}"
+            raise FaultRaised(standard_fault("expression", detail, "/document/metadata/counterpoint")) from None
+
+    def _resident(self, run_id: str) -> Execution | None:
+        return self.kernel.by_id.get(run_id)
+
+    async def _row(self, scope: Scope, run_id: str) -> tuple[int, Status, str]:
+        rows = await self._on.reader.query(_RUN, (run_id,))
+        if not rows or rows[0][3] != scope.environment or scope.namespace not in ("*", rows[0][2]):
+            raise NotFound(f"There is no run `{run_id}`", "List runs with: counterpoint runs list")
+        cause = msgspec.json.decode(rows[0][4]).get("code", "") if rows[0][4] else ""
+        return rows[0][0], Status(rows[0][1]), cause
+
+    async def _result(self, scope: Scope, run_id: str, status: Status) -> RunResult:
+        entries = await self.histories.entries(scope, run_id, limit=1 << 20)
+        for entry in reversed(entries):
+            if entry.end is not None:
+                end = entry.end
+                return RunResult(run_id, end.status, end.output, end.fault, end.cause, end.outcome)
+        return RunResult(run_id, status.word)
+
+
+def _trace_of(traceparent: str) -> str:
+    """Trace id of a W3C traceparent; empty when there is none.
+
+    Raises:
+        RequestError: It is malformed.
+    """
+    if not traceparent:
+        return ""
+    parts = traceparent.split("-")
+    if len(parts) < 4 or len(parts[1]) != 32 or not all(c in "0123456789abcdef" for c in parts[1]):
+        raise RequestError(f"`{traceparent[:60]}` is no W3C traceparent", "Leave it out, or send 00-TRACE-SPAN-FLAGS.")
+    return parts[1]
+
+
+def _resolve(future: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(value)

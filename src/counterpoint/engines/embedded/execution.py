@@ -1,0 +1,317 @@
+"""One run in memory: its strands, what they wait for, and the row being written.
+
+The cycle: take one input, resume the strands that it concerns, run all strands until none can go on, close the row. The row
+holds the input and the commands that followed; it goes to the journal with the rows of other runs, and only once it is
+durable do the effects of its commands begin. Live and replay are the same cycle; replay takes its inputs from the history
+and writes nothing.
+
+Determinism within a cycle: strands are resumed in the order in which they became ready, answers of the expression worker
+are taken in the order of the questions and only when no strand is ready, and a live input waits until nothing else is left.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from counterpoint.core.context import Decision, RunInfo, Settled
+from counterpoint.core.interp import run_workflow
+from counterpoint.core.interp.scope import WorkflowEnded
+from counterpoint.core.values import Instant, Scope, Status
+from counterpoint.engines.embedded.budgets import SLICE_S
+from counterpoint.engines.embedded.inputs import Input
+from counterpoint.engines.embedded.replay import Replay
+from counterpoint.engines.embedded.rows import GENESIS
+from counterpoint.engines.embedded.strands import (
+    CallPending,
+    ChildPending,
+    EvaluatePending,
+    JoinPending,
+    Pending,
+    Strand,
+    TimerPending,
+    YieldPending,
+)
+from counterpoint.errors import EngineError, FaultRaised, NonDeterminismError, standard_fault
+from counterpoint.ports.engine import Deployed
+from counterpoint.ports.history import Command, RunEnd
+
+if TYPE_CHECKING:
+    from counterpoint.engines.embedded.kernel import Kernel
+
+
+class RunFacts(msgspec.Struct, frozen=True):
+    """What the row of a run says and never changes."""
+
+    run_no: int
+    scope_no: int
+    id: str
+    actor: str
+    correlation_id: str
+    trace_id: str
+    gate: str | None = None
+    parent_no: int | None = None
+    parent_step: str | None = None
+
+
+class LiveRow(msgspec.Struct):
+    """What compaction must know of a row that is still stored."""
+
+    seq: int
+    step: str
+    commands: tuple[str, ...]
+    before: bytes
+    after: bytes
+    size: int
+
+
+class Execution:
+    """A run in memory."""
+
+    def __init__(self, kernel: Kernel, facts: RunFacts, scope: Scope, deployed: Deployed, status: Status) -> None:
+        self.kernel = kernel
+        self.facts = facts
+        self.scope = scope
+        self.deployed = deployed
+        self.status = status
+        self.info: RunInfo | None = None
+        self.seed = b""
+        self.now: Instant = 0
+        self.seq = 0
+        self.head = GENESIS
+        self.ready: deque[Strand] = deque()
+        self.evaluations: deque[EvaluatePending] = deque()
+        self.calls: dict[str, CallPending] = {}
+        self.timers: dict[str, TimerPending] = {}
+        self.children: dict[str, ChildPending] = {}
+        self.inputs: deque[Input] = deque()
+        self.held: deque[tuple[Input, int]] = deque()
+        self.replay: Replay | None = None
+        self.recalled: dict[str, Settled] = {}
+        self.root: Strand | None = None
+        self.end: RunEnd | None = None
+        self.output: Any = None
+        self.is_new = False
+        self.depth = 0
+        self.taken: set[int] = set()
+        self.is_end_written = False
+        self.is_suspended = False
+        self.is_gated = False
+        self.is_dropped = False
+        self.uncommitted = 0
+        # The row being written.
+        self.input: Input | None = None
+        self.commands: list[Command] = []
+        self.decisions: list[Decision] = []
+        self.launches: list[CallPending] = []
+        self.births: list[ChildPending] = []
+        self.forget: list[int] = []
+        # Budgets and compaction.
+        self.ticks = 0
+        self.slice_ticks = 0
+        self.slice_ends = 0.0
+        self.live: list[LiveRow] = []
+        self.live_bytes = 0
+        self.gaps: list[list[Any]] = []
+        self.settle_at = 0
+        self._is_advancing = False
+
+    # -- the cycle -----------------------------------------------------------------------------------------------------
+
+    def begin(self, root: Coroutine[Any, Any, Any]) -> None:
+        """Make the root strand ready."""
+        self.root = Strand(root)
+        self.ready.append(self.root)
+
+    async def body(self) -> tuple[Any, Any]:
+        """Coroutine of the root strand: the workflow, then its business outcome."""
+        workflow = self.deployed.workflow
+        context = self.kernel.context_of(self)
+        output = await run_workflow(workflow, context)
+        program = workflow.extras.outcome
+        if program is None:
+            return output, None
+        if program.native is not None:
+            return output, program.native(output, {})
+        return output, await context.evaluate(program, output, {})
+
+    def advance(self) -> None:
+        """Go on as far as possible; safe to call at any time on the engine's thread."""
+        if self._is_advancing or self.is_dropped:
+            return
+        self._is_advancing = True
+        try:
+            self._advance()
+        except NonDeterminismError as error:
+            self.kernel.stop_with(self, "nonDeterminism", str(error))
+        except EngineError as error:
+            self.kernel.stop_with(self, error.code, str(error))
+        finally:
+            self._is_advancing = False
+        if not self.is_dropped:
+            self.kernel.rests(self)
+
+    def _advance(self) -> None:
+        self.slice_ends = self.kernel.host.monotonic_s() + SLICE_S
+        while True:
+            if not self._run_ready():
+                return
+            if self.evaluations:
+                if self.evaluations[0].answer is None:
+                    return
+                self._take_answer(self.evaluations.popleft())
+                continue
+            if self.replay is not None:
+                self._replay_next(self.replay)
+                continue
+            self.kernel.close_row(self)
+            if not self.inputs or self.is_dropped:
+                return
+            self.kernel.take(self, self.inputs.popleft())
+
+    def _replay_next(self, replay: Replay) -> None:
+        if replay.rows:
+            self.kernel.take_recorded(self, replay.rows.popleft(), replay)
+            return
+        replay.check_complete()
+        self.replay = None
+        self.kernel.replayed(self, replay)
+
+    def _run_ready(self) -> bool:
+        """Resume strands until none is ready; false when one gave way."""
+        ready = self.ready
+        while ready:
+            strand = ready.popleft()
+            if not strand.is_alive:
+                continue
+            strand.waiting = None
+            try:
+                pending = strand.coroutine.send(None)
+            except StopIteration as stop:
+                self._strand_ended(strand, stop.value, None)
+            except (FaultRaised, WorkflowEnded) as error:
+                self._strand_ended(strand, None, error)
+            except EngineError:
+                raise
+            except RecursionError:
+                fault = standard_fault("runtime", "A value is nested too deep, or tasks are")
+                self._strand_ended(strand, None, FaultRaised(fault))
+            except Exception as bug:  # noqa: BLE001 - a bug of ours must fault this run, not end the engine
+                self.kernel.report_bug(self, bug)
+                fault = standard_fault("runtime", f"Internal error: {type(bug).__name__}")
+                self._strand_ended(strand, None, FaultRaised(fault))
+            else:
+                pending.strand = strand
+                strand.waiting = pending
+                if type(pending) is YieldPending:
+                    pending.is_settled = True
+                    ready.append(strand)
+                    self._give_way()
+                    return False
+        return True
+
+    def _give_way(self) -> None:
+        if self.replay is None:
+            # The outcome that led here must not wait on disk for the rest of the pure work.
+            self.kernel.close_row(self)
+        self.kernel.host.soon(self.advance)
+
+    def _strand_ended(self, strand: Strand, value: Any, error: BaseException | None) -> None:
+        strand.is_alive = False
+        join = strand.join
+        if join is None:
+            self.kernel.root_ended(self, value, error)
+            return
+        if join.is_settled:
+            return
+        if join.note_end(strand, value, error):
+            for other in list(join.running.values()):
+                self.cancel_strand(other)
+            join.running.clear()
+            self.wake(join)
+        else:
+            self.ready.extend(join.spawn())
+
+    def _take_answer(self, pending: EvaluatePending) -> None:
+        if pending.answer is not None:
+            pending.value, pending.error = pending.answer
+            self.wake(pending)
+
+    # -- settling and cancelling ---------------------------------------------------------------------------------------
+
+    def wake(self, pending: Pending) -> None:
+        """The pending is settled: resume its strand."""
+        pending.is_settled = True
+        strand = pending.strand
+        if strand is not None and strand.is_alive:
+            self.ready.append(strand)
+
+    def settle(self, pending: Pending, value: Any = None, error: BaseException | None = None) -> None:
+        """Settle a pending with a value or an error."""
+        pending.value = value
+        pending.error = error
+        self.wake(pending)
+
+    def cancel_strand(self, strand: Strand) -> None:
+        """End a strand and everything it waits for; nothing is issued for it afterwards."""
+        strand.is_alive = False
+        waiting = strand.waiting
+        strand.waiting = None
+        if waiting is not None and not waiting.is_settled:
+            self._abandon(waiting)
+        strand.coroutine.close()
+
+    def _abandon(self, pending: Pending) -> None:
+        pending.is_settled = True
+        match pending:
+            case CallPending():
+                self.calls.pop(pending.step.text, None)
+                self.kernel.abandon_call(self, pending)
+            case TimerPending():
+                self.timers.pop(pending.step.text, None)
+                self.kernel.drop_timer(self, pending.due, pending.step.text)
+            case ChildPending():
+                self.children.pop(pending.step.text, None)
+                self.kernel.abandon_child(self, pending)
+            case EvaluatePending():
+                if pending in self.evaluations:
+                    self.evaluations.remove(pending)
+            case JoinPending():
+                for strand in list(pending.running.values()):
+                    self.cancel_strand(strand)
+                pending.running.clear()
+
+    def cancel_all(self) -> None:
+        """End every strand."""
+        if self.root is not None and self.root.is_alive:
+            self.cancel_strand(self.root)
+        self.ready.clear()
+        self.evaluations.clear()
+
+    def release(self) -> None:
+        """Close the strands without any effect: the run leaves memory."""
+        waiting: list[Pending] = [*self.calls.values(), *self.timers.values(), *self.children.values(), *self.evaluations]
+        for pending in waiting:
+            pending.is_settled = True
+            if pending.strand is not None:
+                pending.strand.coroutine.close()
+        if self.root is not None:
+            self.root.coroutine.close()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the run waits for timers and children alone."""
+        return not self.launches and not any(call.is_open for call in self.calls.values())
+
+    def standing(self) -> Status:
+        """Status that the row of the run should show."""
+        if self.end is not None:
+            return Status[self.end.status.upper()]
+        if self.is_suspended:
+            return Status.SUSPENDED
+        if self.is_gated:
+            return Status.PENDING
+        return Status.WAITING if self.is_waiting else Status.RUNNING

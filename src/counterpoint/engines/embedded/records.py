@@ -1,0 +1,250 @@
+"""Rows: closing the open row of a run, and the run's own row."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from counterpoint.core.values import Status, encode_json
+from counterpoint.engines.embedded import commands
+from counterpoint.engines.embedded.execution import Execution, LiveRow
+from counterpoint.engines.embedded.observing import Told
+from counterpoint.engines.embedded.rows import (
+    BLOB_BYTES,
+    BLOB_FORMAT,
+    MAX_ROWS,
+    ROW_FORMAT,
+    SEQ_BITS,
+    RowBody,
+    chain,
+    columns_text,
+    encode_body,
+)
+from counterpoint.engines.embedded.statements import (
+    FORGET_HISTORY,
+    GONE_INBOX,
+    NEW_AUDIT,
+    NEW_HISTORY,
+    NEW_INBOX,
+    NEW_RUN,
+    RUN_STATE,
+)
+from counterpoint.engines.embedded.strands import CallPending
+from counterpoint.errors import standard_fault
+from counterpoint.ports.advice import Circumstance, advise
+from counterpoint.ports.history import InputKind, RunEnd
+
+if TYPE_CHECKING:
+    from counterpoint.engines.embedded.kernel import Kernel
+
+_NONCE_BYTES = 12
+
+
+class Records:
+    """Writes rows of history and of runs."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def close_row(self, execution: Execution) -> None:
+        """Hand the open row to the outbox, with everything that belongs to the same transaction."""
+        given = execution.input
+        is_ending = execution.end is not None and not execution.is_end_written
+        if given is None and not execution.commands and not is_ending:
+            return
+        if execution.seq >= MAX_ROWS and not is_ending:
+            self._stop_at_limit(execution)
+            is_ending = True
+        kind = InputKind.CONTINUED if given is None else given.kind
+        body = RowBody(
+            None if given is None else given.payload,
+            "" if given is None else given.actor,
+            execution.commands,
+            execution.decisions,
+            execution.end if is_ending else None,
+        )
+        told = Told(execution.now, kind, "" if given is None else given.step, body)
+        self._append(execution, told)
+        self._update_run(execution, is_ending)
+        for seq in execution.forget:
+            self._kernel.outbox.add(FORGET_HISTORY, ((execution.facts.run_no << SEQ_BITS) + seq,))
+        if given is not None and (given.inbox_no or given.audit):
+            self._follow(execution, given.inbox_no, given.audit, given.actor, given.payload)
+        births, launches = execution.births, execution.launches
+        done = None if given is None else given.done
+        execution.input, execution.commands, execution.decisions, execution.forget = None, [], [], []
+        execution.births, execution.launches = [], []
+        execution.is_end_written = is_ending or execution.is_end_written
+        for child in births:
+            self._kernel.admission.start_child(execution, child)
+        if is_ending:
+            self._announce_to_parent(execution)
+        self._commit(execution, told, launches, done, is_ending)
+
+    def _append(self, execution: Execution, row: Told) -> None:
+        kernel, facts = self._kernel, execution.facts
+        kind, step, body = row.kind, row.step, row.body
+        sealed = kernel.codec.seal(execution.scope, encode_body(body))
+        data, form = sealed.data, ROW_FORMAT
+        if len(data) > BLOB_BYTES:
+            digest = hashlib.sha256(data).hexdigest()
+            kernel.outbox.add_blob(digest, data)
+            data, form = digest.encode(), BLOB_FORMAT
+        execution.seq = seq = execution.seq + 1
+        history_no = (facts.run_no << SEQ_BITS) + seq
+        nonce, before = kernel.random.take(_NONCE_BYTES), execution.head
+        head = chain(before, nonce, columns_text(history_no, execution.now, form, kind, step), data)
+        execution.head = head
+        kernel.outbox.add(
+            NEW_HISTORY,
+            (history_no, facts.scope_no, execution.now, form, kind, step, sealed.codec, sealed.key_id or None,
+             nonce, data, head),
+        )
+        execution.live.append(
+            LiveRow(seq, step, tuple([command.step for command in body.commands]), before, head, len(data))
+        )
+        execution.live_bytes += len(data)
+
+    def _update_run(self, execution: Execution, is_ending: bool) -> None:
+        kernel, facts, status = self._kernel, execution.facts, execution.standing()
+        if execution.is_new:
+            execution.is_new = False
+            execution.status = status
+            kernel.outbox.add(NEW_RUN, new_run_row(execution, None))
+            if not is_ending:
+                return
+        elif status is execution.status and not is_ending:
+            return
+        execution.status = status
+        end = execution.end
+        ended = execution.now if end is not None and status.is_final else None
+        outcome = None if end is None or end.outcome is None else _outcome_text(end.outcome)
+        cause = self._cause(execution, end, status)
+        kernel.outbox.add(RUN_STATE, (facts.run_no, status, ended, outcome, cause, execution.head))
+
+    def _cause(self, execution: Execution, end: RunEnd | None, status: Status) -> str | None:
+        given = execution.input
+        if status is Status.SUSPENDED and end is None:
+            reason = "" if given is None else (given.payload or {}).get("reason", "")
+            return _cause_text(execution, "operator", actor="" if given is None else given.actor, reason=reason)
+        if end is None or end.fault is None:
+            return None
+        return _cause_text(execution, end.cause or "fault", end=end)
+
+    def _follow(self, execution: Execution, inbox_no: int, action: str, actor: str, payload: Any) -> None:
+        outbox, facts = self._kernel.outbox, execution.facts
+        if inbox_no:
+            outbox.add(GONE_INBOX, (inbox_no,))
+        if action:
+            detail = encode_json(payload or {}).decode()
+            outbox.add(NEW_AUDIT, (facts.scope_no, execution.now, actor, action, f"run/{facts.id}", detail))
+
+    def _announce_to_parent(self, execution: Execution) -> None:
+        facts, end = execution.facts, execution.end
+        if facts.parent_no is None or facts.parent_step is None or end is None or end.status == "suspended":
+            return
+        payload: dict[str, Any] = {"status": end.status, "childId": facts.id}
+        if end.status == "completed":
+            payload["output"] = end.output
+        else:
+            detail = f"The child run {facts.id} was cancelled"
+            payload["fault"] = end.fault or standard_fault("runtime", detail)
+        # In the transaction of the child's end: the parent is told whatever happens next.
+        self._kernel.outbox.add(
+            NEW_INBOX, (facts.scope_no, facts.parent_no, InputKind.CHILD, facts.parent_step, encode_body(payload))
+        )
+
+    def _commit(
+        self, execution: Execution, row: Told, launches: list[CallPending],
+        done: Callable[[Exception | None], None] | None, is_ending: bool,
+    ) -> None:
+        kernel = self._kernel
+        execution.uncommitted += 1
+        numbers = [call.number for call in launches]
+        end = execution.end if is_ending else None
+
+        def durable() -> None:
+            execution.uncommitted -= 1
+            for call, number in zip(launches, numbers, strict=True):
+                commands.launch(kernel, execution, call, number)
+            if done is not None:
+                done(None)
+            if kernel.observers.is_watched(execution.facts.run_no):
+                kernel.observers.tell(execution, row, end)
+            if end is not None:
+                self._ended(execution, end)
+            elif execution.is_suspended and row.kind is InputKind.SUSPEND:
+                kernel.observers.settle(execution, RunEnd("suspended", cause="operator"))
+            kernel.rests(execution)
+
+        kernel.outbox.once_durable(durable)
+
+    def _ended(self, execution: Execution, end: RunEnd) -> None:
+        kernel, facts = self._kernel, execution.facts
+        kernel.observers.settle(execution, end)
+        if end.status == "suspended":
+            return
+        if facts.gate is not None:
+            kernel.admission.leave(facts.gate, facts.run_no)
+        if facts.parent_no is not None and facts.parent_step is not None:
+            kernel.loading.wake_inbox(facts.parent_no)
+
+    def _stop_at_limit(self, execution: Execution) -> None:
+        execution.cancel_all()
+        detail = f"The run has {MAX_ROWS} rows of history, the most that it may have"
+        execution.end = RunEnd("faulted", fault=standard_fault("runtime", detail))
+        execution.is_end_written = False
+
+    def pause_without_row(self, execution: Execution, cause: str, why: str) -> None:
+        """Mark a run as paused although nothing can be added to its history."""
+        facts = execution.facts
+        execution.status = Status.SUSPENDED
+        text = _cause_text(execution, cause, reason=why)
+        kernel = self._kernel
+        kernel.outbox.add(RUN_STATE, (facts.run_no, Status.SUSPENDED, None, None, text, execution.head))
+        now = kernel.host.now()
+        detail = encode_json({"why": why}).decode()
+        kernel.outbox.add(NEW_AUDIT, (facts.scope_no, now, "engine", f"runs.pause.{cause}", f"run/{facts.id}", detail))
+        end = RunEnd("suspended", cause=cause, fault=standard_fault("runtime", why))
+        kernel.outbox.once_durable(lambda: kernel.observers.settle(execution, end))
+
+
+def new_run_row(execution: Execution, start_key: str | None) -> tuple[Any, ...]:
+    """Row of a new run, in the order of `statements.NEW_RUN`."""
+    facts, deployed = execution.facts, execution.deployed
+    return (
+        facts.run_no, facts.scope_no, facts.id, deployed.workflow_no, deployed.revision_no, execution.status,
+        execution.now, facts.actor, facts.correlation_id, facts.trace_id, start_key, facts.gate, facts.parent_no,
+        facts.parent_step,
+    )
+
+
+def _outcome_text(value: Any) -> str:
+    return value if isinstance(value, str) else encode_json(value).decode()
+
+
+def _cause_text(
+    execution: Execution, code: str, *, end: RunEnd | None = None, actor: str = "", reason: str = ""
+) -> str:
+    workflow, facts = execution.deployed.workflow, execution.facts
+    step = "" if end is None else end.step or ""
+    call = execution.calls.get(step)
+    circumstance = Circumstance(
+        code=code,
+        run_id=facts.id,
+        namespace=workflow.namespace,
+        workflow=workflow.name,
+        step=step,
+        task=step.rpartition(".")[2],
+        target="" if call is None else call.invocation.target,
+        fault=None if end is None else end.fault,
+        attempts=0 if call is None else call.number,
+        actor=actor,
+        reason=reason,
+        owner=workflow.extras.owner,
+        runbook=workflow.extras.runbook,
+    )
+    return msgspec.json.encode(advise(circumstance)).decode()

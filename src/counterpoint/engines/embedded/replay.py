@@ -1,0 +1,71 @@
+"""Replay: what the history says was asked for, and which part of it was forgotten."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from counterpoint.core.context import Settled
+from counterpoint.core.values import is_below
+from counterpoint.errors import NonDeterminismError
+from counterpoint.ports.history import Command, HistoryEntry, InputKind
+
+
+class Replay:
+    """Rows still to be applied, and the commands that the interpreter must ask for again.
+
+    Attributes:
+        settled: Latest settled state by canonical key of the sequence.
+        voids: Sequence numbers of results that a retry made void.
+        has_end: Whether the last row ended or paused the run.
+    """
+
+    def __init__(self, entries: list[HistoryEntry], more_voids: frozenset[int] = frozenset()) -> None:
+        self.rows = deque(entries)
+        self.settled: dict[str, Settled] = {}
+        self._settled_at: dict[str, int] = {}
+        self.voids = set(more_voids)
+        self.has_end = bool(entries) and entries[-1].end is not None
+        for entry in entries:
+            if entry.kind is InputKind.SETTLED:
+                payload = entry.payload
+                self.settled[entry.step] = Settled(payload["position"], payload["output"], payload["context"])
+                self._settled_at[entry.step] = entry.seq
+            elif entry.kind is InputKind.RETRY:
+                self.voids.update(entry.payload["voids"])
+        self._recorded: dict[tuple[str, str, int], Command] = {}
+        for entry in entries:
+            for command in entry.commands:
+                if not self.is_forgotten(command.step, entry.seq):
+                    self._recorded[command.kind, command.step, command.number] = command
+
+    def is_forgotten(self, step: str, seq: int) -> bool:
+        """Whether a step of a row lies in the past of a settled sequence."""
+        return any(seq < at and is_below(step, sequence) for sequence, at in self._settled_at.items())
+
+    def match(self, kind: str, step: str, number: int, digest: str) -> Command | None:
+        """The recorded command that the interpreter asks for now; None when it is new.
+
+        Raises:
+            NonDeterminismError: The history holds another command there, or none although it goes on.
+        """
+        known = self._recorded.pop((kind, step, number), None)
+        if known is None:
+            if self.rows:
+                raise NonDeterminismError(
+                    f"The {kind} `{step}` (number {number}) is asked for now, but the history went on without it"
+                )
+            return None
+        if known.digest != digest:
+            raise NonDeterminismError(
+                f"The {kind} `{step}` (number {number}) is asked for with other content than the history holds"
+            )
+        return known
+
+    def check_complete(self) -> None:
+        """All recorded commands were asked for.
+
+        Raises:
+            NonDeterminismError: One was not.
+        """
+        for kind, step, number in self._recorded:
+            raise NonDeterminismError(f"The history holds the {kind} `{step}` (number {number}); now nothing asks for it")

@@ -1,0 +1,154 @@
+"""Timers: rows ordered by due time, of which only the nearest are in memory.
+
+A timer never fires early: it is compared with the wall clock. It fires once, because firing deletes its row in the
+transaction that records it. A run that waits costs its rows and nothing else.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from counterpoint.core.values import MICROS_PER_S, Instant
+from counterpoint.engines.embedded.execution import Execution
+from counterpoint.engines.embedded.host import Handle
+from counterpoint.engines.embedded.inputs import Input
+from counterpoint.engines.embedded.statements import GONE_TIMER, NEW_TIMER
+from counterpoint.ports.history import InputKind
+
+if TYPE_CHECKING:
+    from counterpoint.engines.embedded.kernel import Kernel
+
+HORIZON = 60 * MICROS_PER_S
+"""How far ahead timers are held in memory."""
+
+PAGE = 2_000
+"""Most timers read at once, and most that fire between two looks at other work."""
+
+MAX_SLEEP_S = 5.0
+"""Longest sleep: a clock that jumps forward is noticed after this."""
+
+Entry = tuple[Instant, int, str]
+
+
+class Timers:
+    """The nearest timers, and the way to the rest."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._heap: list[Entry] = []
+        self._horizon: Instant = 0
+        self._cursor: Entry = (0, 0, "")
+        self._wanted: Instant = 0
+        self._alarm: Handle | None = None
+        self._alarm_at: Instant = 0
+        self._is_loading = False
+
+    def open(self) -> None:
+        """Read the nearest timers."""
+        self._load()
+
+    def close(self) -> None:
+        """Fire no more."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+
+    def add(self, execution: Execution, due: Instant, step: str) -> None:
+        """Add a timer's row; it is part of the open transaction."""
+        facts = execution.facts
+        self._kernel.outbox.add(NEW_TIMER, (due, facts.run_no, step, 0, facts.scope_no))
+        if due <= max(self._horizon, self._wanted):
+            self._push((due, facts.run_no, step))
+
+    def drop(self, execution: Execution, due: Instant, step: str) -> None:
+        """Delete a timer's row."""
+        self._kernel.outbox.add(GONE_TIMER, (due, execution.facts.run_no, step))
+
+    def rearm(self, execution: Execution) -> None:
+        """Look at the timers of a run again: those that came due while it was suspended fire now."""
+        run_no = execution.facts.run_no
+        for step, timer in execution.timers.items():
+            self._push((timer.due, run_no, step))
+        for step, call in execution.calls.items():
+            if call.due:
+                self._push((call.due, run_no, step))
+
+    def _push(self, entry: Entry) -> None:
+        heapq.heappush(self._heap, entry)
+        self._set_alarm()
+
+    def _set_alarm(self) -> None:
+        if self._kernel.is_closing:
+            return
+        now = self._kernel.host.now()
+        next_due = self._heap[0][0] if self._heap else now + HORIZON
+        next_due = min(next_due, self._horizon - HORIZON // 4) if self._horizon else next_due
+        next_due = max(next_due, now)
+        if self._alarm is not None:
+            if self._alarm_at <= next_due:
+                return
+            self._alarm.cancel()
+        self._alarm_at = next_due
+        delay = min((next_due - now) / MICROS_PER_S, MAX_SLEEP_S)
+        self._alarm = self._kernel.host.later(delay, self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        now = self._kernel.host.now()
+        fired = 0
+        while self._heap and self._heap[0][0] <= now and fired < PAGE:
+            self._fire(heapq.heappop(self._heap))
+            fired += 1
+        if self._horizon - now < HORIZON // 2:
+            self._load()
+        self._set_alarm()
+
+    def _fire(self, entry: Entry) -> None:
+        due, run_no, step = entry
+        kernel = self._kernel
+
+        def make(execution: Execution) -> Input | None:
+            if execution.end is not None or execution.is_suspended:
+                return None
+            timer, call = execution.timers.get(step), execution.calls.get(step)
+            if (timer is None or timer.due != due) and (call is None or call.due != due):
+                return None
+            return Input(InputKind.TIMER, kernel.host.now(), step)
+
+        kernel.deliver(run_no, make, lambda refused: None)
+
+    def _load(self) -> None:
+        if self._is_loading or self._kernel.is_closing or len(self._heap) > 4 * PAGE:
+            return
+        self._is_loading = True
+        cursor = self._cursor
+        # Timers that are added while the page is read go to memory at once, or they would be missed.
+        self._wanted = until = self._kernel.host.now() + HORIZON
+
+        def read(connection: apsw.Connection) -> list[Any]:
+            sql = (
+                "SELECT due, run_no, step FROM timers WHERE (due, run_no, step) > (?, ?, ?) AND due <= ?"
+                " ORDER BY due, run_no, step LIMIT ?"
+            )
+            return connection.execute(sql, (*cursor, until, PAGE)).fetchall()
+
+        self._kernel.host.read(read, lambda rows, error: self._loaded(rows, error, until))
+
+    def _loaded(self, rows: list[Entry] | None, error: Exception | None, until: Instant) -> None:
+        self._is_loading = False
+        if rows is None or error is not None:
+            self._kernel.host.later(1.0, self._load)
+            return
+        known = set(self._heap)
+        for entry in rows:
+            if entry not in known:
+                heapq.heappush(self._heap, entry)
+        if len(rows) == PAGE:
+            self._cursor = rows[-1]
+            self._horizon = self._wanted = rows[-1][0]
+        else:
+            self._cursor = (until, 0, "")
+            self._horizon = until
+        self._set_alarm()
