@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from counterpoint.app.actors import SYSTEM_PREFIX
 from counterpoint.app.places import find_workflow
+from counterpoint.app.pointers import located
 from counterpoint.core.dsl.bundle import Resource, bundle_json, make_resource, resource_values
 from counterpoint.core.dsl.loader import check, document_digest, load, unsupported
-from counterpoint.core.dsl.model import Workflow
+from counterpoint.core.dsl.model import RunWorkflowTask, Workflow
+from counterpoint.core.dsl.walk import tasks_of
 from counterpoint.core.dsl.yaml_reader import read
 from counterpoint.core.values import JsonValue, Scope
-from counterpoint.errors import Conflict, CounterpointError, DefinitionError, NotAuthorized, NotFound, Problem
+from counterpoint.errors import Conflict, CounterpointError, DefinitionError, NotFound, Problem
 from counterpoint.ports.fetch import MAX_RESOURCE_BYTES, Fetcher
 from counterpoint.ports.records import RecordStore, Revision, RevisionDraft
 
@@ -85,18 +88,26 @@ class Definitions:
         records: Where revisions are kept.
         fetcher: Reads external resources, once.
         has_action: Tells which functions can be called.
+        action_names: Names of the functions that can be called, for hints.
     """
 
-    def __init__(self, records: RecordStore, fetcher: Fetcher, has_action: HasAction) -> None:
+    def __init__(
+        self,
+        records: RecordStore,
+        fetcher: Fetcher,
+        has_action: HasAction,
+        action_names: Sequence[str] = (),
+    ) -> None:
         self._records = records
         self._fetcher = fetcher
         self._has_action = has_action
+        self._action_names = tuple(action_names)
 
     async def validate(self, text: str) -> Validation:
         """All problems of a document at once, without deploying it; unknown functions count."""
         problems = await asyncio.to_thread(check, text)
         if all(problem.is_warning for problem in problems):
-            problems.extend(unsupported(await asyncio.to_thread(load, text), self._has_action))
+            problems.extend(self._unsupported(await asyncio.to_thread(load, text), text))
         return Validation(all(problem.is_warning for problem in problems), problems)
 
     async def deploy(self, request: DeployRequest) -> Deployment:
@@ -111,7 +122,7 @@ class Definitions:
         resources = await self._fetch(draft, request)
         bundle = bundle_json(resources)
         workflow = await asyncio.to_thread(load, request.text, resource_values(bundle)) if bundle else draft
-        problems = unsupported(workflow, self._has_action)
+        problems = self._unsupported(workflow, request.text)
         if any(not problem.is_warning for problem in problems):
             raise DefinitionError(problems)
         deployment = Deployment(
@@ -119,7 +130,7 @@ class Definitions:
             name=workflow.name,
             version=workflow.version,
             digest=document_digest(request.text, bundle),
-            warnings=[*workflow.warnings, *problems],
+            warnings=[*workflow.warnings, *problems, *await self._missing_children(workflow, request)],
             resources={address: resource.digest for address, resource in resources.items()},
         )
         if request.is_dry_run:
@@ -147,20 +158,36 @@ class Definitions:
         document, _ = await self._records.document(found.revision_no)
         return WorkflowDetail(found, revisions, document.decode())
 
+    def _unsupported(self, workflow: Workflow, text: str) -> list[Problem]:
+        return located(unsupported(workflow, self._has_action, self._action_names), text)
+
+    async def _missing_children(self, workflow: Workflow, request: DeployRequest) -> list[Problem]:
+        """Warnings for child workflows that are not there yet; they may come before a run needs them."""
+        found: list[Problem] = []
+        for task in tasks_of(workflow):
+            if isinstance(task, RunWorkflowTask):
+                known = await self._records.revisions(
+                    Scope(task.namespace, request.environment), task.workflow
+                )
+                is_itself = (task.namespace, task.workflow) == (workflow.namespace, workflow.name)
+                if not known and not is_itself:
+                    message = f"workflow {task.namespace}/{task.workflow} is not deployed yet"
+                    found.append(Problem(task.pointer, message, code="missing-child", is_warning=True))
+        return located(found, request.text)
+
     async def _fetch(self, workflow: Workflow, request: DeployRequest) -> dict[str, Resource]:
         addresses = list(dict.fromkeys(workflow.resources))
         if len(addresses) > MAX_RESOURCES:
             raise DefinitionError(
                 [Problem("", f"{len(addresses)} external resources; at most {MAX_RESOURCES}")]
             )
-        if request.folder and not request.actor.startswith("os:"):
-            # A token says nothing about the rights of its bearer on the files of this system.
-            raise NotAuthorized("only a user of this system may deploy files of it", "Put the schema inline.")
+        # A token says nothing about the rights of its bearer on the files of this system.
+        folder = request.folder if request.actor.startswith(SYSTEM_PREFIX) else ""
         found: dict[str, Resource] = {}
         problems: list[Problem] = []
         for address in addresses:
             try:
-                found[address] = _resource(await self._fetcher.fetch(address, request.folder))
+                found[address] = _resource(await self._fetcher.fetch(address, folder))
             except CounterpointError as error:
                 problems.append(Problem("", f"resource {address} cannot be used: {error}", code="resource"))
         if problems:

@@ -7,11 +7,11 @@ they are one effect here too, across the attempts of a `try`.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
 import msgspec
 
 from counterpoint.app.places import find_run, scope_of
+from counterpoint.app.pointers import object_at
 from counterpoint.app.timeline import StepLine, Timeline, read_timeline
 from counterpoint.core.context import Invocation
 from counterpoint.core.dsl.yaml_reader import read
@@ -126,7 +126,7 @@ class Effects:
     def _describe(self, line: StepLine, definition: JsonValue) -> ActionInfo:
         # The history keeps only a digest of the arguments; what decides, a method of HTTP, is literal in the
         # document.
-        arguments = dict(_at_pointer(definition, line.pointer).get("with") or {})
+        arguments = dict(object_at(definition, line.pointer).get("with") or {})
         if isinstance(method := arguments.get("method"), str):
             arguments["method"] = method.upper()
         invocation = Invocation(line.target, arguments, line.pointer, line.task)
@@ -207,16 +207,3 @@ def _next(run: RunRecord, state: EffectState, info: ActionInfo, target: str) -> 
     if info.idempotency is Idempotency.NATURAL:
         return f"{retry} is safe: repeating it changes nothing."
     return f"Look at {target} whether it is there; only if it is not, {retry}."
-
-
-def _at_pointer(definition: JsonValue, pointer: str) -> dict[str, Any]:
-    place: Any = definition
-    for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(place, list) and name.isdecimal() and int(name) < len(place):
-            place = place[int(name)]
-        elif isinstance(place, dict):
-            place = place.get(name)
-        else:
-            return {}
-    return place if isinstance(place, dict) else {}

@@ -198,15 +198,16 @@ _OPEN_STATES = {
 
 
 def _tell(run: RunRecord, timeline: Timeline) -> list[str]:
-    told: list[tuple[Instant, str]] = []
+    # At the same instant: what came in, the choices that followed, the steps that they asked for, the end.
+    told: list[tuple[Instant, int, str]] = []
     for moment in timeline.moments:
-        told.append((moment.at, _tell_moment(run, moment)))
+        told.append((moment.at, 3 if moment.kind in _ENDS else 0, _tell_moment(run, moment)))
     for dated in timeline.decisions[:MAX_SENTENCES]:
-        told.append((dated.at, f"{at_time(dated.at)} {tell_decision(dated.decision)}"))
+        told.append((dated.at, 1, f"{at_time(dated.at)} {tell_decision(dated.decision)}"))
     for line in list(timeline.steps.values())[:MAX_SENTENCES]:
-        told.append((line.started, f"{at_time(line.started)} {tell_step(line)}"))
-    told.sort(key=lambda item: item[0])
-    sentences = [sentence for _, sentence in told]
+        told.append((line.started, 2, f"{at_time(line.started)} {tell_step(line)}"))
+    told.sort(key=lambda item: item[:2])
+    sentences = [sentence for _, _, sentence in told]
     if timeline.forgotten:
         sentences.insert(
             1, f"{counted(timeline.forgotten, 'row')} of settled parts were compacted and are not told."
@@ -224,6 +225,8 @@ def _tell_moment(run: RunRecord, moment: Moment) -> str:
     detail = f": {moment.detail}" if moment.detail else ""
     return f"{at_time(moment.at)} {_MOMENTS.get(moment.kind, moment.kind)}{by}{detail}."
 
+
+_ENDS = frozenset({"completed", "faulted", "cancelled", "suspended"})
 
 _MOMENTS = {
     "admitted": "The concurrency limit let it begin",

@@ -32,6 +32,7 @@ class Ports(msgspec.Struct, frozen=True):
 
     Attributes:
         has_action: Whether an action exists: target, version, catalog.
+        action_names: Names of all actions, for hints.
     """
 
     records: RecordStore
@@ -42,6 +43,7 @@ class Ports(msgspec.Struct, frozen=True):
     maintenance: Maintenance
     fetcher: Fetcher
     has_action: HasAction
+    action_names: tuple[str, ...] = ()
 
 
 def build_operations(ports: Ports) -> Operations:
@@ -58,7 +60,7 @@ def build_operations(ports: Ports) -> Operations:
 
 
 def _definitions(ports: Ports) -> dict[str, Operation]:
-    definitions = Definitions(ports.records, ports.fetcher, ports.has_action)
+    definitions = Definitions(ports.records, ports.fetcher, ports.has_action, ports.action_names)
 
     async def validate(params: shapes.DocumentParams, actor: str) -> Any:
         return await definitions.validate(params.text)

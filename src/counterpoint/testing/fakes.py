@@ -36,22 +36,20 @@ class ManualClock:
 class ScriptedEngine:
     """An engine that writes down what it is told and ends runs as scripted.
 
-    Args:
-        on_command: Called with verb, run id and actor for each command; may raise what an engine raises.
-
     Attributes:
+        on_command: Called with verb, run id and actor for each command; may raise what an engine raises.
         commands: Verb, run id, actor and reason of each command, in order.
         starts: Requests to start a run, in order.
         results: How a run stands, by id; `wait` waits for one to appear.
         events: Live progress by run id; `watch` gives what is there, then waits for more until None.
     """
 
-    def __init__(self, on_command: Callable[[str, str, str], Awaitable[None]] | None = None) -> None:
+    def __init__(self) -> None:
         self.commands: list[tuple[str, str, str, str]] = []
         self.starts: list[tuple[Scope, StartRun]] = []
         self.results: dict[str, asyncio.Future[RunResult]] = {}
         self.events: dict[str, asyncio.Queue[RunEvent | None]] = {}
-        self._on_command = on_command
+        self.on_command: Callable[[str, str, str], Awaitable[None]] | None = None
 
     async def open(self) -> None:
         """Nothing to recover."""
@@ -98,6 +96,10 @@ class ScriptedEngine:
         """Add a piece of live progress."""
         self.events.setdefault(event.run_id, asyncio.Queue()).put_nowait(event)
 
+    def script_end(self, run_id: str) -> None:
+        """End the live progress of a run."""
+        self.events.setdefault(run_id, asyncio.Queue()).put_nowait(None)
+
     def _result(self, run_id: str) -> asyncio.Future[RunResult]:
         if run_id not in self.results:
             self.results[run_id] = asyncio.get_running_loop().create_future()
@@ -105,8 +107,8 @@ class ScriptedEngine:
 
     async def _command(self, verb: str, run_id: str, actor: str, reason: str = "") -> None:
         self.commands.append((verb, run_id, actor, reason))
-        if self._on_command is not None:
-            await self._on_command(verb, run_id, actor)
+        if self.on_command is not None:
+            await self.on_command(verb, run_id, actor)
 
 
 class GivenHistories:
@@ -160,6 +162,10 @@ class GivenResources:
     def __init__(self, contents: Mapping[str, bytes]) -> None:
         self._contents = dict(contents)
         self.fetched: list[tuple[str, str]] = []
+
+    def replace(self, address: str, content: bytes) -> None:
+        """Give other content from now on."""
+        self._contents[address] = content
 
     async def fetch(self, address: str, folder: str) -> bytes:
         """The given content."""

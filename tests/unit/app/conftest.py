@@ -10,6 +10,7 @@ import pytest
 
 from counterpoint.app import Operations, Ports, build_operations
 from counterpoint.app.places import everywhere
+from counterpoint.core.context import Invocation
 from counterpoint.core.values import Status, encode_json
 from counterpoint.ports.advice import Circumstance, advise
 from counterpoint.ports.connectors import ActionInfo, Idempotency
@@ -43,6 +44,16 @@ ACTIONS = {
 }
 
 
+class ReadingActions(GivenActions):
+    """The given actions, and HTTP, whose method decides."""
+
+    def describe(self, invocation: Invocation) -> ActionInfo | None:
+        """What is given; a GET changes nothing."""
+        if invocation.target == "http":
+            return ActionInfo(is_effect=invocation.arguments["method"] != "GET")
+        return super().describe(invocation)
+
+
 class Desk:
     """Operations on a database in a folder."""
 
@@ -56,7 +67,7 @@ class Desk:
             stuck=self.house.stuck,
             engine=self.engine,
             histories=self.histories,
-            connectors=GivenActions(ACTIONS),
+            connectors=ReadingActions(ACTIONS),
             maintenance=QuietMaintenance(),
             fetcher=self.resources,
             has_action=lambda target, version, catalog: target in ACTIONS,
