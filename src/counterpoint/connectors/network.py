@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import aiohttp
 
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-_NETWORK = (OSError, asyncio.TimeoutError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+_NETWORK = (OSError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
 
 
 def is_network_failure(error: BaseException) -> bool:

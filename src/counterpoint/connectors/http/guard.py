@@ -32,8 +32,13 @@ _SCHEMES = frozenset({"http", "https"})
 _NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?\Z", re.IGNORECASE)
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)\Z", re.IGNORECASE)
 
-_SPECIAL = frozenset({IPv4Address("168.63.129.16")})
-"""Public addresses that clouds use for their own services to a machine."""
+_SPECIAL: tuple[Network, ...] = (
+    IPv4Network("168.63.129.16/32"),  # a cloud's own services to its machines
+    IPv4Network("192.0.0.0/24"),  # protocol assignments, among them another cloud's metadata
+    IPv4Network("192.88.99.0/24"),
+    IPv6Network("3fff::/20"),
+)
+"""Networks that the standard library's tables of this Python version take for public."""
 
 _NAT64 = IPv6Network("64:ff9b::/96")
 _V4_COMPATIBLE = IPv6Network("::/96")
@@ -140,7 +145,9 @@ def is_public(address: Address) -> bool:
         return is_public(inner)
     if isinstance(address, IPv6Address) and (address.scope_id or address.is_site_local):
         return False
-    return address.is_global and not (address.is_multicast or address.is_reserved or address in _SPECIAL)
+    if address.is_multicast or address.is_reserved or any(address in network for network in _SPECIAL):
+        return False
+    return address.is_global
 
 
 def _embedded(address: Address) -> IPv4Address | None:
@@ -154,10 +161,10 @@ def _embedded(address: Address) -> IPv4Address | None:
 def _literal(host: str) -> Address | None:
     """Address that a host spells out; None for a name."""
     if ":" in host:
-        try:
-            return IPv6Address(host)
-        except ValueError:
-            raise _invalid(f"{host!r} is not an IPv6 address") from None
+        # A zone names a network card of this machine: nothing that a document may choose.
+        if "%" in host or not _is_ipv6(host):
+            raise _invalid(f"{host!r} is not an IPv6 address")
+        return IPv6Address(host)
     if not _NAME.match(host):
         raise _invalid(f"{host!r} is not a host name")
     if not _NUMBER.match(host.rstrip(".").rpartition(".")[2]):
@@ -166,6 +173,14 @@ def _literal(host: str) -> Address | None:
         return IPv4Address(host)
     except ValueError:
         raise _invalid(f"{host!r} is not an IPv4 address; write four decimal numbers") from None
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _split_port(entry: str) -> tuple[str, int | None]:

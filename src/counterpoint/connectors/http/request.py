@@ -39,7 +39,9 @@ _FRAMING = frozenset(
 )
 """Headers that belong to the connection: set from a document they would let one request smuggle another."""
 
-_SECRET = re.compile(r"authorization|cookie|token|secret|passw|api-?key|signature|credential", re.IGNORECASE)
+_SECRET = re.compile(
+    r"authorization|cookie|token|secret|passw|api[-_]?key|signature|credential", re.IGNORECASE
+)
 
 MASK = "***"
 
@@ -105,17 +107,21 @@ def redirected(request: Request, status: int, location: str) -> Request:
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
         method, body = "GET", None
         headers.popall(_CONTENT_TYPE, None)
-    if url.origin() != request.url.origin():
+    if _origin(url) != _origin(request.url):
         own = request.key_header.lower()
         for name in [n for n in headers if is_secret_name(n) or n.lower() in (own, "host")]:
             headers.popall(name, None)
     return Request(method, url, headers, body, request.key_header)
 
 
+def _origin(url: URL) -> tuple[str, str | None, int | None]:
+    return url.scheme, url.raw_host, url.port
+
+
 def rewritten(request: Request, url: URL) -> Request:
     """The same request sent to another address; the target still sees the name that it was called by."""
     headers = request.headers.copy()
-    headers.setdefault(_HOST, request.url.authority)
+    headers.setdefault(_HOST, request.url.host_port_subcomponent or "")
     return msgspec.structs.replace(request, url=url, headers=headers)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import aiohttp
 import msgspec
 import structlog
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from counterpoint.connectors.http.guard import EgressGuard, GuardedResolver
@@ -40,17 +41,23 @@ class HttpTarget:
         settings: Limits and permissions.
         rewrite: Maps the address of each request to the one that is called, for tests that stand in for a
             host on the internet; the `Host` header keeps the original.
+        resolver: Resolves names, its answers are judged; the system's when None.
 
     Raises:
         DefinitionError: A setting is not usable.
     """
 
     def __init__(
-        self, settings: HttpSettings = DEFAULTS, *, rewrite: Callable[[URL], URL] | None = None
+        self,
+        settings: HttpSettings = DEFAULTS,
+        *,
+        rewrite: Callable[[URL], URL] | None = None,
+        resolver: AbstractResolver | None = None,
     ) -> None:
         self._settings = settings
         self._rewrite = rewrite
         self._guard = EgressGuard(settings.allow_private_hosts)
+        self._resolver = resolver
         self._session: aiohttp.ClientSession | None = None
 
     def describe(self, invocation: Invocation) -> ActionInfo | None:
@@ -192,7 +199,7 @@ class HttpTarget:
         """The session; made on first use, because it belongs to the running loop."""
         settings = self._settings
         connector = aiohttp.TCPConnector(
-            resolver=GuardedResolver(self._guard),
+            resolver=GuardedResolver(self._guard, self._resolver),
             limit=settings.max_connections,
             keepalive_timeout=settings.keepalive_s,
         )
