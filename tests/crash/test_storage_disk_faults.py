@@ -18,7 +18,7 @@ from counterpoint.storage.database import open_database
 from counterpoint.testing.faulty_disk import CrashImages, DiskFault, FaultyDisk, Kind
 from tests.crash.storage_workload import Workload, open_on, stored_state
 
-COMMITS = 14
+COMMITS = 8
 
 
 def size_of_workload(folder: Path, seed: int, kind: Kind) -> int:
@@ -70,6 +70,7 @@ class Run:
 
     def again(self) -> None:
         """Commit the refused group once more."""
+        self.committer.resume()
         results = self.committer.commit(self._retry)
         assert all(result.error is None for result in results), results
         self.acknowledged = self.begun
@@ -107,6 +108,7 @@ def test_a_full_disk_at_any_write_refuses_work_and_goes_on_when_there_is_space(
             if run.errors:
                 refused += 1
                 assert run.errors[0].is_full, fault
+                assert_held_back(run, fault)
                 run.again()
             run.committer.close()
             run.database.close()
@@ -148,6 +150,12 @@ def assert_all_refused(run: Run, fault: DiskFault) -> None:
     run.committer.checkpoint(is_idle=True)
     assert all(result.error is not None and result.error.is_fatal for result in results), fault
     assert run.disk.point == point, fault
+
+
+def assert_held_back(run: Run, fault: DiskFault) -> None:
+    """Nothing overtakes the refused group, though there is space again."""
+    results = run.committer.commit(Workload(1).group())
+    assert all(result.error is not None and result.error.is_full for result in results), fault
 
 
 def assert_state(folder: Path, acknowledged: object, begun: object, fault: DiskFault) -> None:

@@ -101,18 +101,29 @@ class Committer:
         self._checkpoints = checkpoints
         self._statements: dict[tuple[Bulk, int], str] = {}
         self._version = -1
+        self._full: StorageError | None = None
         self.fatal: StorageError | None = None
         self.last_commit, self._reserved = _reservation(connection)
 
     def commit(self, batches: Sequence[WriteBatch]) -> list[CommitResult]:
         """One result for each batch, in order, of one transaction. Raises nothing that a disk can cause."""
-        refused = self._store_blobs(batches)
-        if not refused:
-            return self._commit_group(batches)
-        results = iter(self._commit_group([b for i, b in enumerate(batches) if i not in refused]))
-        return [
-            CommitResult(0, [], refused[i]) if i in refused else next(results) for i in range(len(batches))
-        ]
+        refused = self.fatal or self._full
+        if refused is not None:
+            return _all_failed(batches, refused)
+        stored, error = self._store_blobs(batches)
+        results = self._commit_group(batches[:stored]) if stored else []
+        if error is not None:
+            self._note(error, batches)
+            results += _all_failed(batches[stored:], error)
+        return results
+
+    def resume(self) -> None:
+        """Take work again after the disk was full.
+
+        Once rows were refused for want of space, everything is, until whoever sent them says that they come
+        next: a later batch must not overtake an earlier one of the same run.
+        """
+        self._full = None
 
     def checkpoint(self, *, is_idle: bool) -> None:
         """Move the log into the database if it is large enough; `is_idle` says that nobody waits."""
@@ -137,10 +148,6 @@ class Committer:
         self._connection.close()
 
     def _commit_group(self, batches: Sequence[WriteBatch]) -> list[CommitResult]:
-        if self.fatal is not None:
-            return _all_failed(batches, self.fatal)
-        if not batches:
-            return []
         try:
             try:
                 results = self._transact(batches, self._apply_together)
@@ -149,11 +156,16 @@ class Committer:
             except Exception:  # noqa: BLE001 - a row is wrong; the second pass finds whose it is
                 results = self._transact(batches, self._apply_apart)
         except StorageError as error:
-            if error.is_fatal:
-                self.fatal = error
+            self._note(error, batches)
             return _all_failed(batches, error)
         self._remove_swept(results)
         return results
+
+    def _note(self, error: StorageError, batches: Sequence[WriteBatch]) -> None:
+        if error.is_fatal:
+            self.fatal = error
+        elif any(batch.rows for batch in batches):
+            self._full = error
 
     def _transact(
         self, batches: Sequence[WriteBatch], apply: Callable[[Sequence[WriteBatch], int], list[CommitResult]]
@@ -273,18 +285,15 @@ class Committer:
             start += size
             left -= size
 
-    def _store_blobs(self, batches: Sequence[WriteBatch]) -> dict[int, StorageError]:
-        refused: dict[int, StorageError] = {}
+    def _store_blobs(self, batches: Sequence[WriteBatch]) -> tuple[int, StorageError | None]:
+        """How many batches have their blobs stored, and why the one behind them has not."""
         for index, batch in enumerate(batches):
             try:
                 for digest, data in batch.blobs:
                     self._blobs.store(digest, data)
             except OSError as error:
-                failure = storage_error(error) or StorageError(str(error), is_fatal=True)
-                refused[index] = failure
-                if failure.is_fatal:
-                    self.fatal = failure
-        return refused
+                return index, storage_error(error)
+        return len(batches), None
 
     def _remove_swept(self, results: list[CommitResult]) -> None:
         for outcome in chain.from_iterable(result.results for result in results):

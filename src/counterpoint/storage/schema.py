@@ -50,6 +50,7 @@ UPGRADES: dict[int, str] = {
         at INTEGER NOT NULL,
         format INTEGER NOT NULL, kind INTEGER NOT NULL, step TEXT, codec INTEGER NOT NULL, key_id TEXT,
         nonce BLOB NOT NULL, body BLOB NOT NULL, head BLOB NOT NULL);
+    CREATE INDEX history_blobs ON history (history_no) WHERE format = 2;
 
     CREATE TABLE timers (
         due INTEGER NOT NULL, run_no INTEGER NOT NULL, step TEXT NOT NULL, kind INTEGER NOT NULL,

@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from enum import Enum
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Protocol
@@ -38,9 +39,20 @@ class Journal(Protocol):
         """Take a batch; its `on_done` is called once it is durable or refused. In order; never blocks."""
         ...
 
+    def resume(self) -> None:
+        """Take work again after a batch was refused because the disk is full; see `Committer.resume`."""
+        ...
+
     def close(self) -> None:
         """Store what was submitted, then close."""
         ...
+
+
+class _Signal(Enum):
+    """What stands in the queue between batches."""
+
+    RESUME = 1
+    END = 2
 
 
 class WriterStats(msgspec.Struct):
@@ -86,7 +98,7 @@ class Writer:
         self._committer = committer
         self._post = post
         self._on_fatal = on_fatal
-        self._queue: SimpleQueue[WriteBatch | None] = SimpleQueue()
+        self._queue: SimpleQueue[WriteBatch | _Signal] = SimpleQueue()
         self._is_closed = False
         self.stats = WriterStats()
         sys.setswitchinterval(min(switch_interval_s, sys.getswitchinterval()))
@@ -103,6 +115,10 @@ class Writer:
             raise StorageError("the writer is closed")
         self._queue.put(batch)
 
+    def resume(self) -> None:
+        """Take work again behind what was submitted so far; see `Journal`."""
+        self._queue.put(_Signal.RESUME)
+
     def close(self) -> None:
         """Store what was submitted, move the log into the database, close the connection; blocks until then.
 
@@ -110,30 +126,33 @@ class Writer:
         """
         if not self._is_closed:
             self._is_closed = True
-            self._queue.put(None)
+            self._queue.put(_Signal.END)
         self._thread.join()
 
     def _run(self) -> None:
-        is_open = True
-        while is_open:
+        signal: _Signal | None = None
+        while signal is not _Signal.END:
             if self._queue.empty():
                 self.stats.waits += 1
-            group, is_open = self._gather()
+            group, signal = self._gather()
             if group:
                 self._commit(group)
+            if signal is _Signal.RESUME:
+                self._committer.resume()
             self._committer.checkpoint(is_idle=self._queue.empty())
             self._report_fatal()
         self._committer.close()
 
-    def _gather(self) -> tuple[list[WriteBatch], bool]:
+    def _gather(self) -> tuple[list[WriteBatch], _Signal | None]:
+        """All that waits, up to a signal."""
         group: list[WriteBatch] = []
-        batch = self._queue.get()
-        while batch is not None:
-            group.append(batch)
+        item = self._queue.get()
+        while not isinstance(item, _Signal):
+            group.append(item)
             if len(group) >= GROUP_BATCHES or self._queue.empty():
-                return group, True
-            batch = self._queue.get_nowait()
-        return group, False
+                return group, None
+            item = self._queue.get_nowait()
+        return group, item
 
     def _commit(self, group: Sequence[WriteBatch]) -> None:
         begin = perf_counter()
