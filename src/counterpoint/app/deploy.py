@@ -139,7 +139,7 @@ class Definitions:
         revision = await self._store(workflow, deployment, bundle, request)
         return msgspec.structs.replace(deployment, revision=revision)
 
-    async def list(self, environment: str) -> list[Revision]:
+    async def active(self, environment: str) -> list[Revision]:
         """Active revision of each workflow of an environment."""
         return await self._records.workflows(Scope("*", environment))
 

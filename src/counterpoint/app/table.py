@@ -80,7 +80,7 @@ def _definitions(ports: Ports) -> dict[str, Operation]:
         return await definitions.show(params.environment, params.name, params.version)
 
     async def listed(params: shapes.Nothing, actor: str) -> Any:
-        return await definitions.list(params.environment)
+        return await definitions.active(params.environment)
 
     return {
         "workflows.validate": Operation(shapes.DocumentParams, validate),

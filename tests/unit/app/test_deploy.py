@@ -76,8 +76,8 @@ async def test_validate_gives_all_problems_at_once(desk: Desk) -> None:
 
 
 async def test_a_schema_is_fetched_once_and_kept_with_the_revision(desk: Desk) -> None:
-    answer = await desk.call("workflows.deploy", text=WITH_SCHEMA, folder="/work/flows")
-    assert desk.resources.fetched == [("ticket.json", "/work/flows")]
+    answer = await desk.call("workflows.deploy", text=WITH_SCHEMA, folder="/srv/flows")
+    assert desk.resources.fetched == [("ticket.json", "/srv/flows")]
     assert list(answer["resources"]) == ["ticket.json"]
     deployed = desk.house.revisions.by_number(answer["revision"]["revisionNo"])
     assert deployed.workflow.input is not None
