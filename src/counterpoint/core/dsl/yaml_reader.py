@@ -86,6 +86,8 @@ _CONSTANTS: dict[str, JsonValue] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
+_PLAIN_STARTS = frozenset("abcdeghijklmopqrsuvwxyzABCDEGHIJKLMOPQRSUVWXYZ_$") - set("ntNT")
+_SCALAR_TAGS = ("str", "int", "float", "bool", "null")
 _CORE = "tag:yaml.org,2002:"
 _SURROGATES = re.compile(r"\\u[dD]([89abAB][0-9a-fA-F]{2})\\u[dD]([c-fC-F][0-9a-fA-F]{2})")
 
@@ -116,8 +118,11 @@ def scan(text: str | bytes) -> Source:
     decoded = _decode(text)
     reader = _Reader()
     try:
-        for event in yaml.parse(_join_surrogates(decoded), Loader=yaml.CLoader):
+        parser = yaml.CLoader(_join_surrogates(decoded))
+        event = parser.get_event()
+        while event is not None and not isinstance(event, yaml.StreamEndEvent):
             reader.take(event)
+            event = parser.get_event()
     except yaml.YAMLError as error:
         raise _syntax(error) from None
     if reader.root is None:
@@ -234,7 +239,8 @@ class _Reader:
             raise _refused("too-deep", _position(event), message, "Move inner tasks into `use.functions`.")
 
     def _take_scalar(self, event: yaml.ScalarEvent) -> None:
-        _check_node(event, ("str", "int", "float", "bool", "null"))
+        if event.anchor is not None or event.tag is not None:
+            _check_node(event, _SCALAR_TAGS)
         frame = self._frames[-1] if self._frames else None
         if frame is not None and isinstance(frame.value, dict) and frame.key is None:
             self._take_key(frame, event)
@@ -318,6 +324,9 @@ class _Unreadable(Exception):
 
 
 def _is_text(event: yaml.ScalarEvent) -> bool:
+    # Almost all keys are plain words: a letter that begins none of the constants settles it.
+    if event.tag is None and event.value[:1] in _PLAIN_STARTS:
+        return True
     try:
         return isinstance(_resolve(event), str)
     except _Unreadable:
