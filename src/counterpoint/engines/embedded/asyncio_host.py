@@ -53,14 +53,17 @@ class AsyncioHost:
         reader: Reads the database.
         worker: Evaluates foreign expressions.
         clock: Where instants come from.
+        max_attempts: Attempts under way at once.
     """
 
-    def __init__(self, connectors: Connectors, reader: Reader, worker: ExpressionWorker, clock: Clock) -> None:
+    def __init__(
+        self, connectors: Connectors, reader: Reader, worker: ExpressionWorker, clock: Clock, max_attempts: int
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connectors = connectors
         self._reader = reader
         self._worker = worker
-        self.pool = AttemptPool(connectors)
+        self.pool = AttemptPool(connectors, max_attempts)
         self._tasks: set[asyncio.Task[None]] = set()
         self.now = clock.now
         self.monotonic_s = clock.monotonic_s

@@ -47,6 +47,7 @@ class Surroundings(msgspec.Struct, frozen=True):
         codec: Encoding of payloads.
         clock: Where instants come from.
         max_open_runs: Runs in memory above which a start is refused.
+        max_attempts: Attempts under way at once; more wait in a queue.
         on_fatal: Told that nothing can be stored any more: the process must stop.
     """
 
@@ -60,6 +61,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     codec: PayloadCodec = PlainCodec()
     clock: Clock = SystemClock()
     max_open_runs: int = 100_000
+    max_attempts: int = 1_000
     on_fatal: Callable[[StorageError], None] = lambda error: None
 
 
@@ -69,7 +71,7 @@ class EmbeddedEngine:
     def __init__(self, surroundings: Surroundings) -> None:
         self._on = surroundings
         self._host = AsyncioHost(
-            surroundings.connectors, surroundings.reader, surroundings.worker, surroundings.clock
+            surroundings.connectors, surroundings.reader, surroundings.worker, surroundings.clock, surroundings.max_attempts
         )
         self.kernel = Kernel(
             self._host, surroundings.journal, surroundings.revisions, surroundings.connectors, surroundings.codec,

@@ -12,7 +12,7 @@ are taken in the order of the questions and only when no strand is ready, and a 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -89,6 +89,7 @@ class Execution:
         self.children: dict[str, ChildPending] = {}
         self.inputs: deque[Input] = deque()
         self.held: deque[tuple[Input, int]] = deque()
+        self.when_ready: list[tuple[Callable[[Execution], None], Callable[[Exception], None]]] = []
         self.replay: Replay | None = None
         self.recalled: dict[str, Settled] = {}
         self.root: Strand | None = None
@@ -146,9 +147,9 @@ class Execution:
         try:
             self._advance()
         except NonDeterminismError as error:
-            self.kernel.stop_with(self, "nonDeterminism", str(error))
+            self.kernel.stop_with(self, "nonDeterminism", error)
         except EngineError as error:
-            self.kernel.stop_with(self, error.code, str(error))
+            self.kernel.stop_with(self, error.code, error)
         finally:
             self._is_advancing = False
         if not self.is_dropped:

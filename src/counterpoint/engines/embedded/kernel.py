@@ -28,7 +28,7 @@ from counterpoint.engines.embedded.records import Records
 from counterpoint.engines.embedded.replay import Replay
 from counterpoint.engines.embedded.strands import CallPending, ChildPending, TimerPending
 from counterpoint.engines.embedded.timers import Timers
-from counterpoint.errors import StorageError
+from counterpoint.errors import EngineError, StorageError
 from counterpoint.ports.connectors import AttemptResult, Connectors
 from counterpoint.ports.engine import Revisions
 from counterpoint.ports.history import HistoryEntry, InputKind
@@ -97,7 +97,9 @@ class Kernel:
             refuse: Told why the run cannot take it.
         """
         execution = self.executions.get(run_no)
-        if execution is not None:
+        if execution is not None and execution.replay is not None:
+            execution.when_ready.append((lambda loaded: self._push(loaded, make, refuse), refuse))
+        elif execution is not None:
             self._push(execution, make, refuse)
         else:
             self.loading.load(run_no, lambda loaded: self._push(loaded, make, refuse), refuse)
@@ -139,6 +141,9 @@ class Kernel:
         """The history is used up: settle what is in doubt."""
         if execution.end is not None and replay.has_end:
             execution.is_end_written = True
+        waiting, execution.when_ready = execution.when_ready, []
+        for ready, _ in waiting:
+            ready(execution)
         if execution.end is None and not execution.is_suspended:
             self.host.soon(lambda: doubts.resolve(self, execution))
 
@@ -185,9 +190,11 @@ class Kernel:
         """The workflow came to its end, or to a fault that nothing caught."""
         results.root_ended(self, execution, value, error)
 
-    def stop_with(self, execution: Execution, cause: str, why: str) -> None:
+    def stop_with(self, execution: Execution, cause: str, error: EngineError) -> None:
         """Pause a run that cannot go on, without a row: its history and its document do not fit."""
-        self.records.pause_without_row(execution, cause, why)
+        self.records.pause_without_row(execution, cause, str(error))
+        for _, refuse in execution.when_ready:
+            refuse(error)
         self.forget(execution)
 
     def rests(self, execution: Execution) -> None:

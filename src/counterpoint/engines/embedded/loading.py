@@ -118,7 +118,11 @@ class Loading:
             known = self._build(facts, status, rows, any(request.is_retry for request in requests))
             kernel.adopt(known)
         for request in requests:
-            request.done(known)
+            if known.replay is not None:
+                # What an input concerns is known only once the history is used up.
+                known.when_ready.append((request.done, request.refuse))
+            else:
+                request.done(known)
         known.advance()
 
     def _build(self, facts: Any, status: Status, rows: list[Any], is_retry: bool) -> Execution:
