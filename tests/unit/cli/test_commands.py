@@ -249,7 +249,12 @@ LOOKS: dict[str, tuple[list[str], str, Any, list[str]]] = {
         ["runs", "list", "--stuck"],
         "runs.stuck",
         samples.stuck_report,
-        ["12 runs", "support/triage", "Retry when the CRM is back.", "retry --stuck --cause 0a1b2c3d"],
+        [
+            "12 runs",
+            "support/triage at enrich: fault 503",
+            "Retry when the CRM is back.",
+            "retry --stuck --cause 0a1b2c3d",
+        ],
     ),
     "nothing stuck": (
         ["runs", "list", "--stuck"],

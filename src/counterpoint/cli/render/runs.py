@@ -97,7 +97,7 @@ def run_detail(detail: dict[str, Any]) -> RenderableType:
         parts.append(_children(detail["children"]))
     if "output" in detail:
         parts.append(Text.assemble(("output ", "bold"), compact_json(detail["output"], 500)))
-    if detail.get("fault"):
+    if detail.get("fault") and not run.get("cause"):
         parts.append(fault(detail["fault"]))
     parts.extend(cause_lines(run.get("cause")))
     return Group(*parts)
@@ -279,12 +279,11 @@ def stuck_groups(report: dict[str, Any]) -> RenderableType:
         return Text("No run is stuck.", style="green")
     parts: list[RenderableType] = []
     for group in report["groups"]:
-        place = (
-            f" at {group['task'] or group['pointer']}" if group.get("task") or group.get("pointer") else ""
-        )
+        place = group.get("task") or group.get("pointer")
+        at = f" at {one_line(place)}" if place else ""
         head = Text.assemble(
             (plural(group["count"], "run"), "bold red"),
-            f" of {safe(group['namespace'])}/{safe(group['workflow'])}{one_line(place)}: ",
+            f" of {safe(group['namespace'])}/{safe(group['workflow'])}{at}: ",
             (safe(group["code"]), "yellow"),
             f" {group['status']}" if group.get("status") else "",
         )
