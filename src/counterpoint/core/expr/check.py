@@ -15,6 +15,7 @@ import msgspec
 from counterpoint.core.expr.lexer import JqSyntaxError
 from counterpoint.core.expr.parser import parse
 from counterpoint.core.expr.syntax import (
+    Array,
     ArrayPattern,
     Bind,
     Break,
@@ -25,6 +26,7 @@ from counterpoint.core.expr.syntax import (
     Label,
     Literal,
     Node,
+    Object,
     ObjectPattern,
     Pattern,
     Reduce,
@@ -133,6 +135,12 @@ class Findings:
         elif type(value) is float and value in (float("inf"), float("-inf")):
             self._problem("the number is not finite", "", node.at)
 
+    def _object(self, node: Object, names: Names) -> None:
+        for key, _ in node.entries:
+            if isinstance(key, Literal | Array | Object):
+                self._problem("the key of an object must be a string", "put it in double quotes", key.at)
+        self._visit_children(node, names)
+
     def _define(self, node: Define, names: Names) -> None:
         own = (node.name, len(node.parameters))
         closures = {(name.lstrip("$"), 0) for name in node.parameters}
@@ -201,6 +209,7 @@ _VISITORS: dict[type[Node], Callable[[Findings, Any, Names], None]] = {
     Format: Findings._format,
     Text: Findings._format,
     Literal: Findings._literal,
+    Object: Findings._object,
     Define: Findings._define,
     Bind: Findings._bind,
     Reduce: Findings._reduce,

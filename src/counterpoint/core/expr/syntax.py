@@ -55,10 +55,11 @@ class Format(Node, frozen=True):
 
 
 class Index(Node, frozen=True):
-    """`term.key` or `term[key]`."""
+    """`term.key` or `term[key]`; with a `?` behind it, its own error (not the term's) gives nothing."""
 
     term: Node
     key: Node
+    is_optional: bool = False
 
 
 class Slice(Node, frozen=True):
@@ -67,12 +68,14 @@ class Slice(Node, frozen=True):
     term: Node
     low: Node | None
     high: Node | None
+    is_optional: bool = False
 
 
 class Iterate(Node, frozen=True):
     """`term[]`."""
 
     term: Node
+    is_optional: bool = False
 
 
 class Try(Node, frozen=True):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import structs
+
 from counterpoint.core.expr.cursor import Cursor
 from counterpoint.core.expr.lexer import JqSyntaxError, Token
 from counterpoint.core.expr.patterns import PatternParser, key_error
@@ -65,7 +67,10 @@ class TermParser:
 
     def term(self) -> Node:
         """A term with all its suffixes."""
+        first = self.cursor.ahead
         node = self._term()
+        # `.a.b?` forgives the step to `b` alone, while `(.a.b)?` forgives both.
+        is_step = first.kind == "field" or first.text == "."
         while True:
             token = self.cursor.ahead
             if token.kind == "field":
@@ -73,7 +78,9 @@ class TermParser:
                 node = Index(node, Text((token.text[1:],), at=token.at), at=token.at)
             elif self.cursor.is_at("?"):
                 self.cursor.take()
-                node = Try(node, at=token.at)
+                node = _optional(node) if is_step else Try(node, at=token.at)
+                is_step = False
+                continue
             elif self.cursor.is_at("["):
                 self.cursor.take()
                 node = self._bracket(node, token)
@@ -82,6 +89,7 @@ class TermParser:
                 node = self._after_dot(node, token)
             else:
                 return node
+            is_step = True
 
     def _after_dot(self, node: Node, token: Token) -> Node:
         if self.cursor.is_kind("open"):
@@ -273,6 +281,12 @@ class TermParser:
                 raise self.cursor.unexpected("a string")
             return self._string(token.text[1:])
         return self._string()
+
+
+def _optional(node: Node) -> Node:
+    if isinstance(node, Index | Slice | Iterate):
+        return structs.replace(node, is_optional=True)
+    return Try(node, at=node.at)
 
 
 def number_of(text: str) -> int | float:

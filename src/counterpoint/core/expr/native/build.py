@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from counterpoint.core.expr.native.budget import Meter, charge
+from counterpoint.core.expr.native.budget import JqError, Meter, charge
 from counterpoint.core.expr.native.calls import CALLS, simple_call
 from counterpoint.core.expr.native.code import Code, Foreign, constant, piped, product, single
 from counterpoint.core.expr.native.logic import LOGIC, build_if, build_try, compared, filtered
@@ -88,6 +88,20 @@ class Builder:
             raise Foreign("several values where one is needed")
         return code.one
 
+    def each(self, is_optional: bool = False) -> Code:
+        """Code of `.[]`, which is charged for every element."""
+        self.is_metered = True
+        weight = self.weight
+
+        def run(value: JsonValue, variables: Variables) -> Iterator[JsonValue]:
+            if is_optional and type(value) not in (list, dict):
+                return
+            for item in elements(value):
+                charge(variables, weight)
+                yield item
+
+        return Code(run)
+
 
 def _identity(builder: Builder, node: Identity) -> Code:
     return single(lambda value, _variables: value)
@@ -114,7 +128,7 @@ def _format(builder: Builder, node: Format) -> Code:
 def _index(builder: Builder, node: Index) -> Code:
     keys: list[str] = []
     base: Node = node
-    while isinstance(base, Index) and (key := constant_text(base.key)) is not None:
+    while isinstance(base, Index) and not base.is_optional and (key := constant_text(base.key)) is not None:
         keys.append(key)
         base = base.term
     if keys:
@@ -124,15 +138,28 @@ def _index(builder: Builder, node: Index) -> Code:
         if isinstance(base, Variable):
             return single(variable_chain(base.name, chain))
         return piped(builder.build(base), single(field_chain(chain)))
-    if isinstance(node.key, Literal) and type(node.key.value) is int:
-        position = node.key.value
-        return piped(builder.build(node.term), single(lambda value, _variables: member(value, position)))
-    return product(
-        builder.build(node.term), builder.build(node.key), lambda value, key, _variables: member(value, key)
-    )
+    term, key_code = builder.build(node.term), builder.build(node.key)
+    if node.is_optional:
+        return _optional_index(term, key_code)
+    return product(term, key_code, lambda value, key, _variables: member(value, key))
+
+
+def _optional_index(term: Code, key_code: Code) -> Code:
+    def found(value: JsonValue, variables: Variables) -> Iterator[JsonValue]:
+        for key in key_code.many(value, variables):
+            for item in term.many(value, variables):
+                try:
+                    result = member(item, key)
+                except JqError:
+                    continue
+                yield result
+
+    return Code(found)
 
 
 def _slice(builder: Builder, node: Slice) -> Code:
+    if node.is_optional:
+        raise Foreign("an optional slice")
     term = builder.build(node.term)
     low = builder.one(node.low or Literal(None))
     high = builder.one(node.high or Literal(None))
@@ -150,17 +177,8 @@ def _slice(builder: Builder, node: Slice) -> Code:
 
 
 def _iterate(builder: Builder, node: Iterate) -> Code:
-    builder.is_metered = True
-    weight = builder.weight
-
-    def each(value: JsonValue, variables: Variables) -> Iterator[JsonValue]:
-        for item in elements(value):
-            charge(variables, weight)
-            yield item
-
-    if isinstance(node.term, Identity):
-        return Code(each)
-    return piped(builder.build(node.term), Code(each))
+    each = builder.each(node.is_optional)
+    return each if isinstance(node.term, Identity) else piped(builder.build(node.term), each)
 
 
 def _pipe(builder: Builder, node: Pipe) -> Code:

@@ -75,21 +75,8 @@ def _empty(builder: Builder, node: Call) -> Code:
     return Code(lambda _value, _variables: ())
 
 
-def _each(builder: Builder) -> Code:
-    """`.[]`, with its charge."""
-    builder.is_metered = True
-    weight = builder.weight
-
-    def each(value: JsonValue, variables: Variables) -> Iterator[JsonValue]:
-        for item in elements(value):
-            charge(variables, weight)
-            yield item
-
-    return Code(each)
-
-
 def _map(builder: Builder, node: Call) -> Code:
-    each, body = _each(builder), builder.build(node.arguments[0])
+    each, body = builder.each(), builder.build(node.arguments[0])
     if body.one is None:
         test = filtered(builder, node.arguments[0])
         if test is not None:
@@ -145,7 +132,7 @@ def _all_of(builder: Builder, node: Call) -> Code:
 
 def _exists(builder: Builder, node: Call, wanted: bool) -> Code:
     """`any` (is there a true one?) and `all` (is there no false one?)."""
-    source = _each(builder) if len(node.arguments) == 1 else builder.build(node.arguments[0])
+    source = builder.each() if len(node.arguments) == 1 else builder.build(node.arguments[0])
     builder.is_metered = True
     tests = piped(source, builder.build(node.arguments[-1])).many
 
@@ -154,6 +141,17 @@ def _exists(builder: Builder, node: Call, wanted: bool) -> Code:
             if is_true(item) is wanted:
                 return wanted
         return not wanted
+
+    return single(run)
+
+
+def _is_empty(builder: Builder, node: Call) -> Code:
+    many = builder.build(node.arguments[0]).many
+
+    def run(value: JsonValue, variables: Variables) -> JsonValue:
+        for _ in many(value, variables):
+            return False
+        return True
 
     return single(run)
 
@@ -272,6 +270,7 @@ CALLS: dict[tuple[str, int], Callable[[Builder, Call], Code]] = {
     ("any", 2): _any_of,
     ("all", 1): _all_of,
     ("all", 2): _all_of,
+    ("isempty", 1): _is_empty,
     ("IN", 1): _is_in,
     ("in", 1): _in,
     ("first", 1): _first_of,

@@ -15,7 +15,7 @@ from counterpoint.core.expr.native.budget import JqError, charge, leave_to_worke
 from counterpoint.core.expr.native.operators import (
     MAX_EXACT,
     add,
-    does_contain,
+    contains,
     exact,
     is_equal,
     kind_of,
@@ -222,6 +222,14 @@ def _ascii_case(change: Callable[[str], str]) -> Native:
     return cased
 
 
+def _absolute(value: JsonValue, variables: Variables) -> JsonValue:
+    if type(value) is int:
+        return -exact(value) if value < 0 else value
+    if type(value) is float:
+        return number(-value) if value < 0 else value
+    return leave_to_worker("the function needs a number")
+
+
 def _first(value: JsonValue, variables: Variables) -> JsonValue:
     return member(value, 0)
 
@@ -264,6 +272,7 @@ UNARY: dict[str, Native] = {
     "last": _last,
     "to_entries": _to_entries,
     "from_entries": from_entries,
+    "abs": _absolute,
     "floor": _rounding(math.floor),
     "ceil": _rounding(math.ceil),
     "round": _rounding(_away_from_zero),
@@ -308,11 +317,11 @@ def _join(value: JsonValue, separator: JsonValue, variables: Variables) -> JsonV
 
 
 def _contains(value: JsonValue, part: JsonValue, variables: Variables) -> JsonValue:
-    return does_contain(value, part, metered(variables))
+    return contains(value, part, variables)
 
 
 def _inside(value: JsonValue, whole: JsonValue, variables: Variables) -> JsonValue:
-    return does_contain(whole, value, metered(variables))
+    return contains(whole, value, variables)
 
 
 BINARY: dict[str, Binary] = {

@@ -133,37 +133,21 @@ def _alternative(left: Code, right: Code) -> Code:
         first, second = left.one, right.one
 
         def preferred(value: JsonValue, variables: Variables) -> JsonValue:
-            try:
-                item = first(value, variables)
-            except JqError:
-                return second(value, variables)
+            item = first(value, variables)
             return second(value, variables) if item is None or item is False else item
 
         return single(preferred)
-    if right.one is not None:
-        default = right.one
-
-        def first_true(value: JsonValue, variables: Variables) -> Iterator[JsonValue]:
-            yield from _true_values(left, value, variables) or [default(value, variables)]
-
-        return Code(first_true)
 
     def each(value: JsonValue, variables: Variables) -> Iterator[JsonValue]:
-        yield from _true_values(left, value, variables) or right.many(value, variables)
+        has_found = False
+        for item in left.many(value, variables):
+            if is_true(item):
+                has_found = True
+                yield item
+        if not has_found:
+            yield from right.many(value, variables)
 
     return Code(each)
-
-
-def _true_values(code: Code, value: JsonValue, variables: Variables) -> list[JsonValue]:
-    """Values other than null and false, up to the first error."""
-    found: list[JsonValue] = []
-    try:
-        found.extend(item for item in code.many(value, variables) if is_true(item))
-    except JqError:
-        # libjq passes an error on that comes behind a true value, and swallows it otherwise.
-        if found:
-            raise
-    return found
 
 
 LOGIC: dict[str, Callable[[Code, Code], Code]] = {"and": _and, "or": _or, "//": _alternative}

@@ -273,15 +273,19 @@ def split(text: str, separator: str, variables: Variables) -> list[str]:
     return text.split(separator) if separator else list(text)
 
 
-def does_contain(whole: JsonValue, part: JsonValue, meter: Meter, depth: int = 0) -> bool:
+def contains(whole: JsonValue, part: JsonValue, variables: Variables) -> bool:
     """`contains` of jq: substrings, any matching element, members one by one."""
+    if type(whole) is bool or type(part) is bool:
+        leave_to_worker("containment of booleans")
+    if kind_of(whole) != kind_of(part):
+        raise JqError(f"{kind_of(whole)} and {kind_of(part)} cannot have their containment checked")
+    return _does_contain(whole, part, metered(variables), 0)
+
+
+def _does_contain(whole: JsonValue, part: JsonValue, meter: Meter, depth: int) -> bool:
     kind = type(whole)
     if kind is not type(part):
-        if kind in _NUMBERS and type(part) in _NUMBERS:
-            return bool(whole == part)
-        if kind is bool or type(part) is bool or depth > MAX_NATIVE_DEPTH:
-            leave_to_worker("containment of a boolean in another type")
-        raise JqError(f"{kind_of(whole)} and {kind_of(part)} cannot have their containment checked")
+        return kind in _NUMBERS and type(part) in _NUMBERS and bool(whole == part)
     if kind is str:
         charge(meter, 1 + (len(whole) >> 4))
         return part in whole
@@ -292,9 +296,9 @@ def does_contain(whole: JsonValue, part: JsonValue, meter: Meter, depth: int = 0
     charge(meter, 1 + len(part) + len(whole))
     if kind is dict:
         return all(
-            key in whole and does_contain(whole[key], item, meter, depth + 1) for key, item in part.items()
+            key in whole and _does_contain(whole[key], item, meter, depth + 1) for key, item in part.items()
         )
-    return all(any(does_contain(have, want, meter, depth + 1) for have in whole) for want in part)
+    return all(any(_does_contain(have, want, meter, depth + 1) for have in whole) for want in part)
 
 
 OPERATIONS: dict[str, Operation] = {
