@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from counterpoint.app.places import find_run, scope_of
@@ -16,6 +18,7 @@ from counterpoint.app.timeline import (
 from counterpoint.app.words import at_time, counted, lasting, shown
 from counterpoint.core.context import Decision
 from counterpoint.core.values import Instant
+from counterpoint.ports.advice import error_name
 from counterpoint.ports.history import Histories
 from counterpoint.ports.records import RecordStore, RunRecord
 
@@ -243,21 +246,46 @@ _MOMENTS = {
 
 def tell_decision(decision: Decision) -> str:
     """One sentence for a choice: what was chosen, by which expression, with which value."""
-    because = f" because `{decision.expression}` gave {shown(decision.value)}" if decision.expression else ""
-    place = f"At {decision.pointer or '/'}"
-    match decision.kind:
-        case "if" | "skip":
-            is_run = decision.kind == "if" and bool(decision.choice)
-            return f"{place} the task was {'run' if is_run else 'skipped'}{because}."
-        case "case":
-            return f"{place} case {decision.choice} was taken{because}."
-        case "while":
-            return f"{place} the loop {'went on' if decision.choice else 'ended'}{because}."
-        case "timeout":
-            return f"{place} the time-out passed{because}."
-        case "catch":
-            return f"{place} the fault was caught{because}: {shown(decision.choice)}."
-    return f"{place} {decision.kind}: {shown(decision.choice)}{because}."
+    told = _DECISIONS.get(decision.kind, _tell_choice)
+    return f"At {decision.pointer or '/'} {told(decision)}{_because(decision)}."
+
+
+def _because(decision: Decision) -> str:
+    if not decision.expression:
+        return ""
+    if decision.value is not None:
+        return f" because `{decision.expression}` gave {shown(decision.value)}"
+    is_held = decision.choice["caught"] if isinstance(decision.choice, dict) else bool(decision.choice)
+    return f" because `{decision.expression}` {'held' if is_held else 'did not hold'}"
+
+
+def _tell_if(decision: Decision) -> str:
+    return f"the task was {'run' if decision.choice else 'skipped'}"
+
+
+def _tell_case(decision: Decision) -> str:
+    return "no case fitted" if decision.choice is None else f"{decision.choice} was taken"
+
+
+def _tell_catch(decision: Decision) -> str:
+    found = decision.choice if isinstance(decision.choice, dict) else {"caught": decision.choice}
+    named = f" {error_name(str(found['type']))} ({found.get('status', 0)})" if "type" in found else ""
+    return f"the fault{named} was {'caught' if found['caught'] else 'not caught'}"
+
+
+def _tell_choice(decision: Decision) -> str:
+    return f"{decision.kind}: {shown(decision.choice)}"
+
+
+_DECISIONS: dict[str, Callable[[Decision], str]] = {
+    "if": _tell_if,
+    "case": _tell_case,
+    "catch": _tell_catch,
+    "retry": lambda decision: f"retry {decision.choice} was due",
+    "skip": lambda decision: f"extension {decision.choice} ended the task before it ran",
+    "timeout": lambda decision: "the time-out passed",
+    "while": lambda decision: f"the loop {'went on' if decision.choice else 'ended'}",
+}
 
 
 def tell_step(line: StepLine) -> str:

@@ -112,6 +112,7 @@ class Timeline(msgspec.Struct):
         moments: In order.
         trigger: What led to the start.
         input: Raw input of the run.
+        failures: Step of each row that settled one as failed, by number; what a retry refers to.
         end: How it ended or paused last; None when it goes on.
         rows: Number of the last row read.
         forgotten: Rows that compaction removed: steps in them are not listed.
@@ -123,6 +124,7 @@ class Timeline(msgspec.Struct):
     moments: list[Moment] = []
     trigger: str = ""
     input: JsonValue = None
+    failures: dict[int, str] = {}
     end: RunEnd | None = None
     rows: int = 0
     forgotten: int = 0
@@ -188,7 +190,7 @@ def _apply_result(timeline: Timeline, row: HistoryEntry, payload: dict[str, Any]
     elif attempt.due:
         line.state, line.due = "backoff", attempt.due
     else:
-        _settle(line, row.at, "failed")
+        _fail(timeline, row, line)
 
 
 def _apply_timer(timeline: Timeline, row: HistoryEntry, payload: dict[str, Any]) -> None:
@@ -203,8 +205,12 @@ def _apply_timer(timeline: Timeline, row: HistoryEntry, payload: dict[str, Any])
 
 def _apply_child(timeline: Timeline, row: HistoryEntry, payload: dict[str, Any]) -> None:
     line = timeline.steps.get(row.step)
-    if line is not None:
-        _settle(line, row.at, "failed" if _fault(payload) is not None else "done")
+    if line is None:
+        return
+    if _fault(payload) is None:
+        _settle(line, row.at, "done")
+    else:
+        _fail(timeline, row, line)
 
 
 def _apply_doubt(timeline: Timeline, row: HistoryEntry, payload: dict[str, Any]) -> None:
@@ -217,8 +223,8 @@ def _apply_doubt(timeline: Timeline, row: HistoryEntry, payload: dict[str, Any])
 
 
 def _apply_retry(timeline: Timeline, row: HistoryEntry, payload: dict[str, Any]) -> None:
-    for step in payload.get("voids", ()):
-        line = timeline.steps.get(str(step))
+    for number in payload.get("voids", ()):
+        line = timeline.steps.get(timeline.failures.get(number, ""))
         if line is not None:
             line.state, line.ended = "retrying", 0
     timeline.moments.append(Moment(row.at, "retry", row.actor))
@@ -283,6 +289,11 @@ def _attempt(line: StepLine, number: int) -> AttemptLine:
     attempt = AttemptLine(number)
     line.attempts.append(attempt)
     return attempt
+
+
+def _fail(timeline: Timeline, row: HistoryEntry, line: StepLine) -> None:
+    timeline.failures[row.seq] = line.step
+    _settle(line, row.at, "failed")
 
 
 def _settle(line: StepLine, at: Instant, state: str) -> None:

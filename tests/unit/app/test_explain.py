@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from counterpoint.app.explain import tell_decision
+from counterpoint.app.words import lasting
+from counterpoint.core.context import Decision
 from counterpoint.ports.history import InputKind, RunEnd
 from tests.unit.app.conftest import Desk, cause
 from tests.unit.app.histories import COMPLETED, FAULTED, Script, at, attempt, child, chose, timer
@@ -13,7 +16,7 @@ from tests.unit.app.histories import COMPLETED, FAULTED, Script, at, attempt, ch
 
 async def test_a_completed_run_tells_trigger_choices_and_attempts_in_order(desk: Desk) -> None:
     taken = chose("/do/0/route", "case", "critical", '.priority == "P1"', value=True)
-    skipped = chose("/do/1/tell", "skip", False, ".quiet | not", value=False)
+    skipped = chose("/do/1/tell", "if", False, ".quiet | not", value=False)
     script = Script().started(attempt("create", "desk.create"), decisions=(taken,))
     script.failed(0.25, "create", due=2).row(
         2, InputKind.TIMER, attempt("create", "desk.create", 2), step="create"
@@ -24,7 +27,7 @@ async def test_a_completed_run_tells_trigger_choices_and_attempts_in_order(desk:
     assert answer["trigger"] == {"kind": "cli", "actor": "os:ann", "at": answer["run"]["started"]}
     told = answer["sentences"]
     assert told[0] == "2026-01-01T00:00:00.000Z support/tickets 1.0.0 was started by os:ann through cli."
-    assert 'case critical was taken because `.priority == "P1"` gave true' in told[1]
+    assert 'critical was taken because `.priority == "P1"` gave true' in told[1]
     assert "attempt 1 ended retryable after 250 ms (503 the ticket desk answered 503)" in told[2]
     assert "next at 2026-01-01T00:00:02.000Z; attempt 2 was done after 500 ms" in told[2]
     assert "the task was skipped because `.quiet | not` gave false" in told[3]
@@ -127,3 +130,45 @@ async def test_history_is_paged_by_row_number(desk: Desk) -> None:
 async def test_verify_gives_the_verdict_of_the_histories(desk: Desk) -> None:
     answer = await desk.call("runs.verify", id=await desk.run(Script().started().rows))
     assert (answer["isIntact"], answer["rows"]) == (True, 1)
+
+
+FAULT = {"type": "https://open-workflow-specification.org/spec/1.0.0/errors/timeout", "status": 408}
+
+
+@pytest.mark.parametrize(
+    ("decision", "sentence"),
+    [
+        (chose("/do/0/a", "if", False, ".go"), "At /do/0/a the task was skipped because `.go` did not hold."),
+        (chose("/do/0/a", "if", True, ".go", 1), "At /do/0/a the task was run because `.go` gave 1."),
+        (chose("/do/0/a", "case", "hot", ".t > 9"), "At /do/0/a hot was taken because `.t > 9` held."),
+        (chose("/do/0/a", "case", None), "At /do/0/a no case fitted."),
+        (chose("", "while", False, ".n < 3"), "At / the loop ended because `.n < 3` did not hold."),
+        (chose("/c", "catch", {"caught": True, **FAULT}), "At /c the fault timeout (408) was caught."),
+        (
+            chose("/c", "catch", {"caught": False, **FAULT}, ".x"),
+            "At /c the fault timeout (408) was not caught because `.x` did not hold.",
+        ),
+        (chose("/c", "retry", 2), "At /c retry 2 was due."),
+        (chose("/c", "skip", "audit"), "At /c extension audit ended the task before it ran."),
+        (chose("/c", "timeout", True), "At /c the time-out passed."),
+        (chose("/c", "later", [1]), "At /c later: [1]."),
+    ],
+)
+def test_every_kind_of_decision_is_one_sentence(decision: Decision, sentence: str) -> None:
+    assert tell_decision(decision) == sentence
+
+
+@pytest.mark.parametrize(
+    ("micros", "words"),
+    [
+        (0, "0 ms"),
+        (999_400, "999 ms"),
+        (1_500_000, "1.5 s"),
+        (185_000_000, "3 min 5 s"),
+        (187_200_000_000, "2 d 4 h"),
+        (3_600_000_000, "1 h"),
+        (-5, "0 ms"),
+    ],
+)
+def test_lengths_of_time_have_two_units_at_most(micros: int, words: str) -> None:
+    assert lasting(micros) == words

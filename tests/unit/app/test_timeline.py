@@ -80,7 +80,7 @@ def test_a_retry_makes_its_steps_try_again_and_takes_the_end_away() -> None:
     script = Script().started(attempt("create", "desk.create")).failed(1, "create", end=FAULTED)
     assert timeline_of(script).end is FAULTED
     script.row(
-        5, InputKind.RETRY, attempt("create", "desk.create", 2), payload={"voids": ["create"]}, actor="os:bob"
+        5, InputKind.RETRY, attempt("create", "desk.create", 2), payload={"voids": [2]}, actor="os:bob"
     )
     timeline = timeline_of(script)
     assert timeline.end is None
@@ -110,3 +110,10 @@ def test_attempts_of_a_try_share_an_identity() -> None:
         attempt("t.try#1.create", "desk.create"), attempt("t.try#2.create", "desk.create")
     )
     assert {line.identity for line in timeline_of(script).steps.values()} == {"t.try.create"}
+
+
+def test_a_retry_that_asks_again_only_later_leaves_its_step_as_retrying() -> None:
+    script = Script().started(child("sub", "billing", "run-child"))
+    script.row(1, InputKind.CHILD, step="sub", payload={"fault": {"type": "x", "status": 500}}, end=FAULTED)
+    script.row(2, InputKind.RETRY, payload={"voids": [2]}, actor="os:bob")
+    assert timeline_of(script).steps["sub"].state == "retrying"
