@@ -16,8 +16,8 @@ from counterpoint import __version__
 from counterpoint.app.actors import Actors
 from counterpoint.app.operations import Operations
 from counterpoint.app.table import Ports, build_operations
-from counterpoint.connectors.hub import ConnectorHub
 from counterpoint.connectors.http import HttpSettings
+from counterpoint.connectors.hub import ConnectorHub
 from counterpoint.connectors.loading import load_connectors
 from counterpoint.connectors.resources import ResourceFetcher
 from counterpoint.core.values import Instant
@@ -37,8 +37,11 @@ from counterpoint.stores.sqlite import SqliteRecordStore, SqliteRevisions, Sqlit
 log = structlog.get_logger("counterpoint")
 
 GC_THRESHOLDS = (50_000, 20, 100)
-"""Collections of cyclic garbage: the default of 700 objects runs thousands of times a second under load and costs a quarter
-of the throughput; what the engine drops is mostly freed by reference counts."""
+"""Collections of cyclic garbage.
+
+The default of 700 objects runs thousands of times a second under load and costs a quarter of the throughput;
+what the engine drops is mostly freed by reference counts.
+"""
 
 
 class DataMaintenance:
@@ -60,7 +63,12 @@ class DataMaintenance:
     async def info(self) -> SystemInfo:
         """Who serves, since when, from where."""
         stats = self._writer.stats
-        figures = {"commits": stats.commits, "batches": stats.batches, "rows": stats.rows, "refused": stats.failures}
+        figures = {
+            "commits": stats.commits,
+            "batches": stats.batches,
+            "rows": stats.rows,
+            "refused": stats.failures,
+        }
         folder = str(self._database.folder.resolve())
         return SystemInfo(__version__, folder, self._opened, os.getpid(), self._database.epoch, dict(figures))
 
@@ -92,7 +100,12 @@ class _Parts:
     """Everything that must be closed, in the order in which it is."""
 
     def __init__(
-        self, database: Database, writer: Writer, readers: ReaderPool, connection: apsw.Connection, next_run_no: int
+        self,
+        database: Database,
+        writer: Writer,
+        readers: ReaderPool,
+        connection: apsw.Connection,
+        next_run_no: int,
     ) -> None:
         self.database = database
         self.writer = writer
@@ -155,7 +168,9 @@ async def _open_storage(settings: Settings, serve: bool) -> _Parts:
     tuning = SERVER if serve else SHORT
     database = open_database(settings.data, tuning)
     next_run_no = database.next_run_no()
-    writer = Writer(database.committer(tuning), asyncio.get_running_loop().call_soon_threadsafe, _stop_process)
+    writer = Writer(
+        database.committer(tuning), asyncio.get_running_loop().call_soon_threadsafe, _stop_process
+    )
     return _Parts(database, writer, database.readers(), open_reader(database.path), next_run_no)
 
 

@@ -44,7 +44,9 @@ class Housekeeping:
         retention_days: Days for which finished runs are kept; 0 keeps them for ever.
     """
 
-    def __init__(self, journal: Journal, reader: Reader, now: Callable[[], Instant], retention_days: int) -> None:
+    def __init__(
+        self, journal: Journal, reader: Reader, now: Callable[[], Instant], retention_days: int
+    ) -> None:
         self._journal = journal
         self._reader = reader
         self._now = now
@@ -106,7 +108,9 @@ class Housekeeping:
         def told(result: CommitResult) -> None:
             if done.done():
                 return
-            failure = result.error or (result.results[0] if isinstance(result.results[0], Exception) else None)
+            failure = result.error or (
+                result.results[0] if isinstance(result.results[0], Exception) else None
+            )
             if failure is not None:
                 done.set_exception(failure)
             else:

@@ -10,7 +10,7 @@ from counterpoint.errors import FaultRaised, standard_fault
 
 
 async def policy_of(task: Task, scope: TaskScope, connector: str) -> CallPolicy:
-    """Policy of a call: the task's own, else inside a retried `try` one attempt, else the document's for the connector.
+    """Policy of a call: the task's own, else one attempt in a retried `try`, else the connector's.
 
     Raises:
         FaultRaised: expression/400 when the idempotency key is no text or number.

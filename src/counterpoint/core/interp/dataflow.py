@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from counterpoint.core.dsl.model import DurationSpec, Schema
 from counterpoint.core.dsl.durations import duration_of_units, parse_duration
+from counterpoint.core.dsl.model import DurationSpec, Schema
 from counterpoint.core.expr import fill, is_truthy
 from counterpoint.core.expr.program import ExpressionFailed, NativeLimit, Program, Template
 from counterpoint.core.interp.scope import NO_VARIABLES, TaskScope
@@ -80,7 +80,9 @@ def check(schema: Schema, value: JsonValue, what: str, pointer: str) -> None:
         return
     shown = "; ".join(messages[:_SHOWN])
     more = f" (and {len(messages) - _SHOWN} more)" if len(messages) > _SHOWN else ""
-    raise FaultRaised(standard_fault("validation", f"The {what} does not match its schema: {shown}{more}", pointer))
+    raise FaultRaised(
+        standard_fault("validation", f"The {what} does not match its schema: {shown}{more}", pointer)
+    )
 
 
 async def duration_of(scope: TaskScope, spec: DurationSpec) -> Duration:

@@ -1,7 +1,7 @@
 """Flow: lists of tasks, and what surrounds the body of every task (DSL: Task Flow, Data Flow).
 
-Order of a task: `if` on the raw input, extensions, `input.schema`, `input.from`, body (under `timeout`), `output.as`,
-`output.schema`, `export.as`, `export.schema`, flow directive.
+Order of a task: `if` on the raw input, extensions, `input.schema`, `input.from`, body (under `timeout`),
+`output.as`, `output.schema`, `export.as`, `export.schema`, flow directive.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ async def run_task(frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> tu
     """Run one visit of a task.
 
     Returns:
-        The transformed output, and where to go next. A skipped task gives its raw input and its own `then` (A25).
+        The transformed output, and where to go next. A skipped task gives its raw input and its own `then`
+        (A25).
     """
     context = frame.walk.context
     if context.tick():
@@ -100,8 +101,9 @@ async def run_task(frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> tu
 async def run_extended(scope: TaskScope) -> tuple[JsonValue, Directive]:
     """Run a task with the extensions that apply to it, in order (DSL: Extension).
 
-    `then: exit` in a `before` list skips the task; what the list gave so far is the task's output. Otherwise the task
-    keeps its own input (A24). Tasks of extensions are not extended themselves; `$task` describes the extended task.
+    `then: exit` in a `before` list skips the task; what the list gave so far is the task's output. Otherwise
+    the task keeps its own input (A24). Tasks of extensions are not extended themselves; `$task` describes
+    the extended task.
     """
     task, frame, key = scope.task, scope.frame, scope.key
     inner = Frame(frame.walk, frame.data, frame.variables, frame.is_retried, scope)
@@ -169,9 +171,7 @@ async def apply_export(scope: TaskScope, export: OutputSpec, output: JsonValue) 
         check(export.schema, data.context, "exported context", scope.task.pointer)
 
 
-async def within(
-    scope: TaskScope, limit: DurationSpec, key: StepKey, body: Callable[[], Awaitable[T]]
-) -> T:
+async def within(scope: TaskScope, limit: DurationSpec, key: StepKey, body: Callable[[], Awaitable[T]]) -> T:
     """Result of a body that must end within a duration (DSL: Timeouts).
 
     Raises:
@@ -188,7 +188,8 @@ async def within(
     async def alarm() -> None:
         await context.sleep(timer, until)
 
-    done, _ = await context.join(key, [(key, work), (timer, alarm)], JoinMode.FIRST_END)
+    results = await context.join(key, [(key, work), (timer, alarm)], JoinMode.FIRST_END)
+    done: tuple[T] | None = results[0]
     if done is not None:
         return done[0]
     context.note(Decision(scope.task.pointer, "timeout", True, "", None, key.text))

@@ -10,8 +10,8 @@ from counterpoint.core.values import JsonValue
 def merge_contexts(start: JsonValue, branches: Iterable[JsonValue]) -> JsonValue:
     """`$context` after a join: the start, with the changes of each branch in the order of declaration.
 
-    Objects are merged member by member: what a branch left as it was does not undo another's change. Anything else
-    replaces the whole.
+    Objects are merged member by member: what a branch left as it was does not undo another's change.
+    Anything else replaces the whole.
     """
     merged = start
     for context in branches:

@@ -10,7 +10,7 @@ _SPREAD = 1 << 64
 
 
 def backoff_micros(policy: RetryPolicy, delay: Duration, number: int) -> int:
-    """Wait before retry `number` (from 1), without jitter: d, d*n or d*f^(n-1), at most `maxDelay` or a year."""
+    """Wait before retry `number` (from 1), without jitter: d, d*n or d*f^(n-1), at most `maxDelay`."""
     base = delay.after(0)
     match policy.backoff:
         case Backoff.LINEAR:

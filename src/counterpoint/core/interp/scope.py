@@ -1,6 +1,7 @@
 """What a task sees: its place, its data and its variables (DSL: Runtime Expressions, arguments table).
 
-A `Walk` is fixed for a run, `Data` for a branch, a `Frame` for a nesting of variables, a `TaskScope` for one visit of a task.
+A `Walk` is fixed for a run, `Data` for a branch, a `Frame` for a nesting of variables, a `TaskScope` for one
+visit of a task.
 """
 
 from __future__ import annotations
@@ -84,7 +85,19 @@ class Frame:
 class TaskScope:
     """One visit of a task: where it stands and what its expressions see."""
 
-    __slots__ = ("authorization", "frame", "has_input", "input", "key", "output", "raw", "raw_output", "started", "task", "walk")
+    __slots__ = (
+        "authorization",
+        "frame",
+        "has_input",
+        "input",
+        "key",
+        "output",
+        "raw",
+        "raw_output",
+        "started",
+        "task",
+        "walk",
+    )
 
     def __init__(self, frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> None:
         self.frame = frame
@@ -120,7 +133,10 @@ class TaskScope:
 def moment(instant: Instant) -> dict[str, JsonValue]:
     """Date-time descriptor of an instant (DSL: DateTime Descriptor)."""
     milliseconds = instant // 1000
-    return {"iso8601": to_iso(instant), "epoch": {"seconds": milliseconds // 1000, "milliseconds": milliseconds}}
+    return {
+        "iso8601": to_iso(instant),
+        "epoch": {"seconds": milliseconds // 1000, "milliseconds": milliseconds},
+    }
 
 
 def describe_task(scope: TaskScope) -> dict[str, JsonValue]:

@@ -1,10 +1,11 @@
-"""Admission: starting runs, at most once per start key and at most so many at once (metadata of the document)."""
+"""Admission: starting runs, at most once per start key and at most so many at once."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -109,7 +110,10 @@ class Admission:
         if kernel.outbox.failure is not None:
             raise kernel.outbox.failure
         if kernel.outbox.is_full:
-            raise StorageError("The disk is full: no new run is taken. Free some space; running work goes on by itself.", is_full=True)
+            raise StorageError(
+                "The disk is full: no new run is taken. Free some space; running work goes on by itself.",
+                is_full=True,
+            )
         if len(kernel.executions) >= self.max_open:
             hint = "Wait for runs to end, or raise engine.max_open_runs."
             raise LimitExceeded(f"{len(kernel.executions)} runs are open in memory, the most allowed", hint)
@@ -125,8 +129,15 @@ class Admission:
         parent_no, parent_step = order.parent or (None, None)
         gate = self._gate_name(order)
         facts = RunFacts(
-            run_no, deployed.scope_no, public, request.actor, request.correlation_id or public,
-            order.trace_id or kernel.random.take(16).hex(), gate, parent_no, parent_step,
+            run_no,
+            deployed.scope_no,
+            public,
+            request.actor,
+            request.correlation_id or public,
+            order.trace_id or kernel.random.take(16).hex(),
+            gate,
+            parent_no,
+            parent_step,
         )
         payload: dict[str, Any] = {
             "input": msgspec.Raw(data),
@@ -146,10 +157,15 @@ class Admission:
         given = Input(InputKind.STARTED, now, payload=payload, value=request.input, actor=request.actor)
         return execution, given
 
-    # -- once per start key --------------------------------------------------------------------------------------------
+    # -- once per start key
+    # --------------------------------------------------------------------------------------------
 
     def _start_once(
-        self, execution: Execution, given: Input, key: str, done: Callable[[Started | None, Exception | None], None]
+        self,
+        execution: Execution,
+        given: Input,
+        key: str,
+        done: Callable[[Started | None, Exception | None], None],
     ) -> None:
         kernel, facts = self._kernel, execution.facts
         row, blob = self._first_row(execution, given)
@@ -179,7 +195,9 @@ class Admission:
 
         kernel.outbox.submit_decision(decide, decided)
 
-    def _first_row(self, execution: Execution, given: Input) -> tuple[tuple[Any, ...], tuple[str, bytes] | None]:
+    def _first_row(
+        self, execution: Execution, given: Input
+    ) -> tuple[tuple[Any, ...], tuple[str, bytes] | None]:
         """The STARTED row by itself, in the order of `statements.NEW_HISTORY`."""
         kernel, facts = self._kernel, execution.facts
         sealed = kernel.codec.seal(execution.scope, encode_body(RowBody(given.payload, given.actor)))
@@ -189,10 +207,23 @@ class Admission:
             data, form = blob[0].encode(), 2
         history_no = (facts.run_no << SEQ_BITS) + 1
         nonce = kernel.random.take(12)
-        head = chain(GENESIS, nonce, columns_text(history_no, execution.now, form, InputKind.STARTED, ""), data)
+        head = chain(
+            GENESIS, nonce, columns_text(history_no, execution.now, form, InputKind.STARTED, ""), data
+        )
         execution.seq, execution.head = 1, head
-        row = (history_no, facts.scope_no, execution.now, form, InputKind.STARTED, "", sealed.codec,
-               sealed.key_id or None, nonce, data, head)
+        row = (
+            history_no,
+            facts.scope_no,
+            execution.now,
+            form,
+            InputKind.STARTED,
+            "",
+            sealed.codec,
+            sealed.key_id or None,
+            nonce,
+            data,
+            head,
+        )
         return row, blob
 
     def _begin_recorded(self, execution: Execution, given: Input) -> None:
@@ -203,7 +234,8 @@ class Admission:
         execution.input = None
         execution.advance()
 
-    # -- children ------------------------------------------------------------------------------------------------------
+    # -- children ----------------------------------------------------------------------------------------
+    # --------------
 
     def start_child(self, parent: Execution, child: ChildPending) -> None:
         """Start a child in the transaction of the parent's row; what it does follows afterwards."""
@@ -213,12 +245,21 @@ class Admission:
             version = "" if start.version == "latest" else start.version
             deployed = kernel.revisions.resolve(scope, start.name, version)
             request = StartRun(
-                start.name, start.input, parent.facts.actor, start.version, "child", parent.facts.correlation_id
+                start.name,
+                start.input,
+                parent.facts.actor,
+                start.version,
+                "child",
+                parent.facts.correlation_id,
             )
             awaited = child.step.text if start.is_awaited else None
             order = StartOrder(
-                request, deployed, run_id=child.child_id, parent=(parent.facts.run_no, awaited),
-                depth=parent.depth + 1, trace_id=parent.facts.trace_id,
+                request,
+                deployed,
+                run_id=child.child_id,
+                parent=(parent.facts.run_no, awaited),
+                depth=parent.depth + 1,
+                trace_id=parent.facts.trace_id,
             )
             self._check(order)
             data = boundary_bytes(start.input, "child's input", start.pointer)
@@ -229,7 +270,8 @@ class Admission:
         execution.is_new = True
         kernel.adopt(execution)
         execution.input = given
-        # The row of the start belongs to the parent's transaction; the child's own work must not grow this stack.
+        # The row of the start belongs to the parent's transaction; the child's own work must not grow
+        # this stack.
         kernel.records.close_row(execution)
         kernel.host.soon(lambda: self._begin_child(execution, given))
 
@@ -242,8 +284,10 @@ class Admission:
     def _refuse_child(self, parent: Execution, child: ChildPending, refused: CounterpointError) -> None:
         if not child.start.is_awaited:
             return
-        fault = refused.fault if isinstance(refused, FaultRaised) else standard_fault(
-            "configuration", str(refused), child.start.pointer
+        fault = (
+            refused.fault
+            if isinstance(refused, FaultRaised)
+            else standard_fault("configuration", str(refused), child.start.pointer)
         )
         payload = {"status": "faulted", "fault": fault}
         parent.inputs.append(Input(InputKind.CHILD, self._kernel.host.now(), child.step.text, payload))
@@ -258,7 +302,9 @@ class Admission:
             payload = {"reason": f"its parent {parent.facts.id} was cancelled"}
             kernel.deliver(
                 run_no,
-                lambda execution: Input(InputKind.CANCEL, kernel.host.now(), payload=payload, actor=parent.facts.actor),
+                lambda execution: Input(
+                    InputKind.CANCEL, kernel.host.now(), payload=payload, actor=parent.facts.actor
+                ),
                 lambda refused: None,
             )
 
@@ -268,7 +314,8 @@ class Admission:
             return
         kernel.host.read(lambda c: c.execute("SELECT run_no FROM runs WHERE id = ?", (child_id,)).get, found)
 
-    # -- concurrency ---------------------------------------------------------------------------------------------------
+    # -- concurrency
+    # ---------------------------------------------------------------------------------------------------
 
     def _gate_name(self, order: StartOrder) -> str | None:
         limit = order.deployed.workflow.extras.concurrency
@@ -308,17 +355,25 @@ class Admission:
 
     def admit(self, name: str) -> None:
         """Let waiting runs in while there is room."""
-        gate, kernel = self._gates[name], self._kernel
+        kernel, gate = self._kernel, self._gates.get(name)
+        if gate is None:
+            return
         while gate.waiting and len(gate.active) < gate.limit:
             run_no = gate.waiting.popleft()
             gate.active.add(run_no)
             kernel.deliver(
                 run_no,
-                lambda execution: Input(InputKind.ADMITTED, kernel.host.now()) if execution.is_gated else None,
-                lambda refused, no=run_no: self.leave(name, no),  # type: ignore[misc] - bound now, on purpose
+                lambda execution: (
+                    Input(InputKind.ADMITTED, kernel.host.now()) if execution.is_gated else None
+                ),
+                partial(self._not_admitted, name, run_no),
             )
         if not gate.active and not gate.waiting:
-            del self._gates[name]
+            self._gates.pop(name, None)
+
+    def _not_admitted(self, name: str, run_no: int, refused: Exception) -> None:
+        """The run was cancelled while it waited, or cannot be loaded: its place is free."""
+        self.leave(name, run_no)
 
     def admit_all(self) -> None:
         """Let waiting runs in after a restart."""

@@ -1,4 +1,4 @@
-"""The engine's surroundings in the product: an asyncio loop, a pool of attempts, reader threads, an expression worker."""
+"""The engine's surroundings in the product: an asyncio loop, a pool of attempts, reader threads."""
 
 from __future__ import annotations
 
@@ -57,7 +57,12 @@ class AsyncioHost:
     """
 
     def __init__(
-        self, connectors: Connectors, reader: Reader, worker: ExpressionWorker, clock: Clock, max_attempts: int
+        self,
+        connectors: Connectors,
+        reader: Reader,
+        worker: ExpressionWorker,
+        clock: Clock,
+        max_attempts: int,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._connectors = connectors
@@ -77,7 +82,9 @@ class AsyncioHost:
         """Call after a delay."""
         return self._loop.call_later(delay_s, callback)
 
-    def read(self, query: Callable[[apsw.Connection], Any], done: Callable[[Any, Exception | None], None]) -> None:
+    def read(
+        self, query: Callable[[apsw.Connection], Any], done: Callable[[Any, Exception | None], None]
+    ) -> None:
         """Run a query in a reader's thread."""
 
         async def run() -> None:
@@ -94,7 +101,9 @@ class AsyncioHost:
         """Make one attempt in the pool."""
         return self.pool.submit(attempt, done)
 
-    def confirm(self, attempt: Attempt, done: Callable[[AttemptResult | None, Exception | None], None]) -> Handle:
+    def confirm(
+        self, attempt: Attempt, done: Callable[[AttemptResult | None, Exception | None], None]
+    ) -> Handle:
         """Ask the action whether its effect exists."""
 
         async def run() -> None:
@@ -108,7 +117,11 @@ class AsyncioHost:
         return _Task(self._spawn(run()))
 
     def evaluate(
-        self, text: str, value: JsonValue, variables: Variables, done: Callable[[Any, BaseException | None], None]
+        self,
+        text: str,
+        value: JsonValue,
+        variables: Variables,
+        done: Callable[[Any, BaseException | None], None],
     ) -> None:
         """Ask the worker."""
 

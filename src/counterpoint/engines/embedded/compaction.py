@@ -1,7 +1,8 @@
 """Compaction: a sequence that settled is remembered by where it stands, and its past rows are forgotten.
 
-A loop that runs for ever thus keeps a bounded history. Rows of other sequences that lie between are kept; each gap is
-attested in the row that made it, by the heads of the chain before and after, so that the chain still verifies.
+A loop that runs for ever thus keeps a bounded history. Rows of other sequences that lie between are kept;
+each gap is attested in the row that made it, by the heads of the chain before and after, so that the chain
+still verifies.
 """
 
 from __future__ import annotations

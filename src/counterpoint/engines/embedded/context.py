@@ -35,6 +35,7 @@ from counterpoint.ports.history import Command
 if TYPE_CHECKING:
     from counterpoint.engines.embedded.execution import Execution
 
+
 def failed(error: BaseException) -> Pending:
     """A pending that raises at once."""
     pending = Pending()
@@ -52,7 +53,9 @@ def boundary_bytes(value: JsonValue, what: str, pointer: str) -> bytes:
     try:
         data = encode_json(value)
     except (RecursionError, ValueError, TypeError, OverflowError) as bad:
-        raise FaultRaised(standard_fault("runtime", f"The {what} is no JSON value that can be stored: {bad}", pointer)) from bad
+        raise FaultRaised(
+            standard_fault("runtime", f"The {what} is no JSON value that can be stored: {bad}", pointer)
+        ) from bad
     if len(data) > MAX_VALUE_BYTES:
         detail = f"The {what} has {len(data)} bytes; at most {MAX_VALUE_BYTES} are allowed"
         raise FaultRaised(standard_fault("runtime", detail, pointer))
@@ -76,7 +79,7 @@ class EmbeddedContext:
         return self._execution.now
 
     def call(self, step: StepKey, invocation: Invocation, policy: CallPolicy) -> Awaitable[JsonValue]:
-        """See `DurableContext.call`. The fingerprint is keyed with the run's seed, so that it tells nothing of secrets."""
+        """See `DurableContext.call`; the fingerprint is keyed with the seed: it tells nothing of secrets."""
         execution = self._execution
         info = execution.kernel.connectors.describe(invocation)
         if info is None:
@@ -124,7 +127,9 @@ class EmbeddedContext:
         execution.kernel.host.evaluate(program.text, value, variables, answered)
         return pending
 
-    def join(self, step: StepKey, branches: Sequence[Branch], mode: JoinMode, limit: int = 0) -> Awaitable[list[Any]]:
+    def join(
+        self, step: StepKey, branches: Sequence[Branch], mode: JoinMode, limit: int = 0
+    ) -> Awaitable[list[Any]]:
         """See `DurableContext.join`."""
         pending = JoinPending(step, branches, mode, limit)
         if not branches:
@@ -177,4 +182,13 @@ class EmbeddedContext:
 def attempt_command(call: CallPending) -> Command:
     """Command row of an attempt."""
     invocation = call.invocation
-    return Command("attempt", call.step.text, call.digest, call.number, 0, invocation.pointer, invocation.task, invocation.target)
+    return Command(
+        "attempt",
+        call.step.text,
+        call.digest,
+        call.number,
+        0,
+        invocation.pointer,
+        invocation.task,
+        invocation.target,
+    )

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from counterpoint.core.values import encode_json
 from counterpoint.engines.embedded.commands import attempt_of
 from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.retry_plan import MAX_DOUBTS, may_repeat_in_doubt
 from counterpoint.engines.embedded.strands import CallPending
-from counterpoint.core.values import encode_json
 from counterpoint.ports.connectors import AttemptResult
 from counterpoint.ports.history import InputKind
 
@@ -47,7 +47,11 @@ def _resolve(kernel: Kernel, execution: Execution, call: CallPending) -> None:
 
 
 def _take_answer(
-    kernel: Kernel, execution: Execution, call: CallPending, result: AttemptResult | None, error: Exception | None
+    kernel: Kernel,
+    execution: Execution,
+    call: CallPending,
+    result: AttemptResult | None,
+    error: Exception | None,
 ) -> None:
     if error is not None:
         _push(kernel, execution, call, "pause")

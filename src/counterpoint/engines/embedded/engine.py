@@ -28,8 +28,8 @@ from counterpoint.storage.readers import Reader
 from counterpoint.storage.writer import Journal
 
 _RUN = (
-    "SELECT r.run_no, r.status, s.namespace, s.environment, r.cause FROM runs AS r JOIN scopes AS s USING (scope_no)"
-    " WHERE r.id = ?"
+    "SELECT r.run_no, r.status, s.namespace, s.environment, r.cause"
+    " FROM runs AS r JOIN scopes AS s USING (scope_no) WHERE r.id = ?"
 )
 
 
@@ -71,10 +71,18 @@ class EmbeddedEngine:
     def __init__(self, surroundings: Surroundings) -> None:
         self._on = surroundings
         self._host = AsyncioHost(
-            surroundings.connectors, surroundings.reader, surroundings.worker, surroundings.clock, surroundings.max_attempts
+            surroundings.connectors,
+            surroundings.reader,
+            surroundings.worker,
+            surroundings.clock,
+            surroundings.max_attempts,
         )
         self.kernel = Kernel(
-            self._host, surroundings.journal, surroundings.revisions, surroundings.connectors, surroundings.codec,
+            self._host,
+            surroundings.journal,
+            surroundings.revisions,
+            surroundings.connectors,
+            surroundings.codec,
             surroundings.on_fatal,
         )
         self.kernel.admission.next_run_no = surroundings.next_run_no
@@ -168,7 +176,9 @@ class EmbeddedEngine:
         """See `Engine.resume`."""
         _, status, cause = await self._row(scope, run_id)
         if status is not Status.SUSPENDED:
-            raise Conflict(f"The run {run_id} is {status.word}, not suspended", "Only a suspended run can be resumed.")
+            raise Conflict(
+                f"The run {run_id} is {status.word}, not suspended", "Only a suspended run can be resumed."
+            )
         if cause == "operator":
             await self._control(scope, run_id, InputKind.RESUME, actor, {}, "runs.resume")
         else:
@@ -178,24 +188,34 @@ class EmbeddedEngine:
         """See `Engine.retry`."""
         await self._retry(scope, run_id, actor, "runs.retry")
 
-    # -- parts ---------------------------------------------------------------------------------------------------------
+    # -- parts -------------------------------------------------------------------------------------------
+    # --------------
 
     async def _retry(self, scope: Scope, run_id: str, actor: str, action: str) -> None:
         run_no, status, cause = await self._row(scope, run_id)
         if status is Status.SUSPENDED and cause in ("nonDeterminism", "historyCorrupt", "operator"):
             if cause == "operator":
-                raise Conflict(f"The run {run_id} was suspended by an actor", "Resume it with: counterpoint runs resume")
+                raise Conflict(
+                    f"The run {run_id} was suspended by an actor", "Resume it with: counterpoint runs resume"
+                )
             await self._replay_again(run_no)
             return
         if status not in (Status.FAULTED, Status.SUSPENDED):
-            raise Conflict(f"The run {run_id} is {status.word}", "Only a faulted or paused run can be retried.")
+            raise Conflict(
+                f"The run {run_id} is {status.word}", "Only a faulted or paused run can be retried."
+            )
         entries = await self.histories.entries(scope, run_id, limit=1 << 20)
         voids = sorted(fault_rows(entries))
         await self._retry_children(scope, entries, actor, voids)
         await self._deliver(
             run_no,
             lambda execution, done: Input(
-                InputKind.RETRY, self._host.now(), payload={"voids": voids}, actor=actor, audit=action, done=done
+                InputKind.RETRY,
+                self._host.now(),
+                payload={"voids": voids},
+                actor=actor,
+                audit=action,
+                done=done,
             ),
             is_retry=True,
         )
@@ -210,23 +230,39 @@ class EmbeddedEngine:
         await self._deliver(run_no, lambda execution, done: done(None), is_retry=False)
 
     async def _control(
-        self, scope: Scope, run_id: str, kind: InputKind, actor: str, payload: dict[str, JsonValue], action: str
+        self,
+        scope: Scope,
+        run_id: str,
+        kind: InputKind,
+        actor: str,
+        payload: dict[str, JsonValue],
+        action: str,
     ) -> None:
         run_no, status, _ = await self._row(scope, run_id)
         if status.is_final:
             raise Conflict(f"The run {run_id} is {status.word}", "It has ended; nothing can change it.")
 
         def make(execution: Execution, done: Callable[[Exception | None], None]) -> Input:
-            if execution.end is not None and (kind is not InputKind.CANCEL or execution.end.status != "suspended"):
-                raise Conflict(f"The run {run_id} is {execution.end.status}", "Look at it with: counterpoint runs show")
+            if execution.end is not None and (
+                kind is not InputKind.CANCEL or execution.end.status != "suspended"
+            ):
+                raise Conflict(
+                    f"The run {run_id} is {execution.end.status}", "Look at it with: counterpoint runs show"
+                )
             if kind is InputKind.SUSPEND and execution.is_suspended:
-                raise Conflict(f"The run {run_id} is suspended already", "Resume it with: counterpoint runs resume")
+                raise Conflict(
+                    f"The run {run_id} is suspended already", "Resume it with: counterpoint runs resume"
+                )
             return Input(kind, self._host.now(), payload=payload, actor=actor, audit=action, done=done)
 
         await self._deliver(run_no, make, is_retry=False)
 
     async def _deliver(
-        self, run_no: int, make: Callable[[Execution, Callable[[Exception | None], None]], Input | None], *, is_retry: bool
+        self,
+        run_no: int,
+        make: Callable[[Execution, Callable[[Exception | None], None]], Input | None],
+        *,
+        is_retry: bool,
     ) -> None:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -258,7 +294,9 @@ class EmbeddedEngine:
             return await self._on.worker.evaluate(program.text, value, {})
         except ExpressionFailed as failed:
             detail = f"metadata.counterpoint.{name} failed on the input: {failed}"
-            raise FaultRaised(standard_fault("expression", detail, "/document/metadata/counterpoint")) from None
+            raise FaultRaised(
+                standard_fault("expression", detail, "/document/metadata/counterpoint")
+            ) from None
 
     def _resident(self, run_id: str) -> Execution | None:
         return self.kernel.by_id.get(run_id)
@@ -289,7 +327,9 @@ def _trace_of(traceparent: str) -> str:
         return ""
     parts = traceparent.split("-")
     if len(parts) < 4 or len(parts[1]) != 32 or not all(c in "0123456789abcdef" for c in parts[1]):
-        raise RequestError(f"`{traceparent[:60]}` is no W3C traceparent", "Leave it out, or send 00-TRACE-SPAN-FLAGS.")
+        raise RequestError(
+            f"`{traceparent[:60]}` is no W3C traceparent", "Leave it out, or send 00-TRACE-SPAN-FLAGS."
+        )
     return parts[1]
 
 

@@ -1,12 +1,13 @@
 """One run in memory: its strands, what they wait for, and the row being written.
 
-The cycle: take one input, resume the strands that it concerns, run all strands until none can go on, close the row. The row
-holds the input and the commands that followed; it goes to the journal with the rows of other runs, and only once it is
-durable do the effects of its commands begin. Live and replay are the same cycle; replay takes its inputs from the history
-and writes nothing.
+The cycle: take one input, resume the strands that it concerns, run all strands until none can go on, close
+the row. The row holds the input and the commands that followed; it goes to the journal with the rows of
+other runs, and only once it is durable do the effects of its commands begin. Live and replay are the same
+cycle; replay takes its inputs from the history and writes nothing.
 
-Determinism within a cycle: strands are resumed in the order in which they became ready, answers of the expression worker
-are taken in the order of the questions and only when no strand is ready, and a live input waits until nothing else is left.
+Determinism within a cycle: strands are resumed in the order in which they became ready, answers of the
+expression worker are taken in the order of the questions and only when no strand is ready, and a live input
+waits until nothing else is left.
 """
 
 from __future__ import annotations
@@ -71,7 +72,9 @@ class LiveRow(msgspec.Struct):
 class Execution:
     """A run in memory."""
 
-    def __init__(self, kernel: Kernel, facts: RunFacts, scope: Scope, deployed: Deployed, status: Status) -> None:
+    def __init__(
+        self, kernel: Kernel, facts: RunFacts, scope: Scope, deployed: Deployed, status: Status
+    ) -> None:
         self.kernel = kernel
         self.facts = facts
         self.scope = scope
@@ -120,7 +123,8 @@ class Execution:
         self.settle_at = 0
         self._is_advancing = False
 
-    # -- the cycle -----------------------------------------------------------------------------------------------------
+    # -- the cycle ---------------------------------------------------------------------------------------
+    # --------------
 
     def begin(self, root: Coroutine[Any, Any, Any]) -> None:
         """Make the root strand ready."""
@@ -241,7 +245,8 @@ class Execution:
             pending.value, pending.error = pending.answer
             self.wake(pending)
 
-    # -- settling and cancelling ---------------------------------------------------------------------------------------
+    # -- settling and cancelling
+    # ---------------------------------------------------------------------------------------
 
     def wake(self, pending: Pending) -> None:
         """The pending is settled: resume its strand."""
@@ -294,7 +299,12 @@ class Execution:
 
     def release(self) -> None:
         """Close the strands without any effect: the run leaves memory."""
-        waiting: list[Pending] = [*self.calls.values(), *self.timers.values(), *self.children.values(), *self.evaluations]
+        waiting: list[Pending] = [
+            *self.calls.values(),
+            *self.timers.values(),
+            *self.children.values(),
+            *self.evaluations,
+        ]
         for pending in waiting:
             pending.is_settled = True
             if pending.strand is not None:

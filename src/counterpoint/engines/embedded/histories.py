@@ -43,14 +43,16 @@ class EmbeddedHistories:
         self._codec = codec
         self._blob = blob
 
-    async def entries(self, scope: Scope, run_id: str, after: int = 0, limit: int = 1000) -> list[HistoryEntry]:
+    async def entries(
+        self, scope: Scope, run_id: str, after: int = 0, limit: int = 1000
+    ) -> list[HistoryEntry]:
         """See `Histories.entries`."""
         run_no, _, own = await self._run(scope, run_id)
         rows = await self._rows(run_no, after, limit)
         return [decode(row, own, self._codec, read_body(row, self._blob)) for row in rows]
 
     async def verify(self, scope: Scope, run_id: str) -> Verification:
-        """See `Histories.verify`. A gap left by compaction must be attested by the latest row that settled a sequence."""
+        """See `Histories.verify`; a gap left by compaction must be attested by the latest SETTLED row."""
         run_no, stored_head, own = await self._run(scope, run_id)
         try:
             gaps = await self._gaps(run_no, own)
@@ -58,7 +60,9 @@ class EmbeddedHistories:
         except _Broken as broken:
             return Verification(False, broken.rows, "", broken.problem)
         if stored_head is not None and not await self._has_head(run_no, stored_head):
-            return Verification(False, count, head.hex(), "the head stored with the run is that of none of its rows")
+            return Verification(
+                False, count, head.hex(), "the head stored with the run is that of none of its rows"
+            )
         return Verification(True, count, head.hex())
 
     async def _walk(self, run_no: int, scope: Scope, gaps: dict[int, list[Any]]) -> tuple[bytes, int]:
@@ -94,7 +98,9 @@ class EmbeddedHistories:
         columns = columns_text(row.history_no, row.at, row.form, row.kind, row.step or "")
         found = chain(head, row.nonce, columns, row.body)
         if found != row.head:
-            raise _Broken(f"row {row.seq} does not match its digest: it, or one before it, was changed", count)
+            raise _Broken(
+                f"row {row.seq} does not match its digest: it, or one before it, was changed", count
+            )
         return found
 
     def _decode(self, row: StoredRow, scope: Scope, count: int) -> HistoryEntry:
@@ -131,7 +137,9 @@ def _over_gap(gaps: dict[int, list[Any]], first: int, last: int, head: bytes, co
     """Head behind rows that compaction removed."""
     gap = gaps.get(first)
     if gap is None or gap[1] != last:
-        raise _Broken(f"rows {first} to {last} are missing, and no later row says that they were forgotten", count)
+        raise _Broken(
+            f"rows {first} to {last} are missing, and no later row says that they were forgotten", count
+        )
     if bytes.fromhex(gap[2]) != head:
         raise _Broken(f"the rows before the forgotten rows {first} to {last} were changed", count)
     return bytes.fromhex(gap[3])

@@ -1,8 +1,8 @@
 """What the engine's logic needs from its surroundings.
 
-The logic is a state machine driven by callbacks; it never touches a loop, a thread, a clock or the operating system. In the
-product `AsyncioHost` stands here; in `counterpoint.testing` a seeded scheduler with a virtual clock does, and drives the
-same logic.
+The logic is a state machine driven by callbacks; it never touches a loop, a thread, a clock or the operating
+system. In the product `AsyncioHost` stands here; in `counterpoint.testing` a seeded scheduler with a virtual
+clock does, and drives the same logic.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class Host(Protocol):
         """Call after a delay."""
         ...
 
-    def read(self, query: Callable[[apsw.Connection], Any], done: Callable[[Any, Exception | None], None]) -> None:
+    def read(
+        self, query: Callable[[apsw.Connection], Any], done: Callable[[Any, Exception | None], None]
+    ) -> None:
         """Run a query on a snapshot of what is committed."""
         ...
 
@@ -56,12 +58,18 @@ class Host(Protocol):
         """Make one attempt of a call."""
         ...
 
-    def confirm(self, attempt: Attempt, done: Callable[[AttemptResult | None, Exception | None], None]) -> Handle:
+    def confirm(
+        self, attempt: Attempt, done: Callable[[AttemptResult | None, Exception | None], None]
+    ) -> Handle:
         """Ask whether the effect of an attempt exists."""
         ...
 
     def evaluate(
-        self, text: str, value: JsonValue, variables: Variables, done: Callable[[Any, BaseException | None], None]
+        self,
+        text: str,
+        value: JsonValue,
+        variables: Variables,
+        done: Callable[[Any, BaseException | None], None],
     ) -> None:
         """Evaluate a foreign program in the expression worker."""
         ...

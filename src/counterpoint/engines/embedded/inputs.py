@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from counterpoint.core.values import Instant, JsonValue
 from counterpoint.ports.history import InputKind
 
 
-class Input:
+class Input(msgspec.Struct):
     """Something that reached a run.
 
     Attributes:
@@ -24,27 +26,12 @@ class Input:
         done: Called when the row is durable, or with the error that refused it.
     """
 
-    __slots__ = ("actor", "at", "audit", "done", "inbox_no", "kind", "payload", "step", "value")
-
-    def __init__(
-        self,
-        kind: InputKind,
-        at: Instant,
-        step: str = "",
-        payload: JsonValue = None,
-        *,
-        value: JsonValue = None,
-        actor: str = "",
-        inbox_no: int = 0,
-        audit: str = "",
-        done: Callable[[Exception | None], None] | None = None,
-    ) -> None:
-        self.kind = kind
-        self.at = at
-        self.step = step
-        self.payload: Any = payload
-        self.value = value
-        self.actor = actor
-        self.inbox_no = inbox_no
-        self.audit = audit
-        self.done = done
+    kind: InputKind
+    at: Instant
+    step: str = ""
+    payload: Any = None
+    value: JsonValue = None
+    actor: str = ""
+    inbox_no: int = 0
+    audit: str = ""
+    done: Callable[[Exception | None], None] | None = None

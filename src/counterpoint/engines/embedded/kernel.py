@@ -1,8 +1,8 @@
 """The engine's logic: which run does what next, and what must be on disk before it.
 
-Nothing here waits: every function takes one step and returns. The parts are in their own modules and share this object:
-`commands` (what the interpreter asks for), `results` (what comes back), `records` (rows), `admission` (starts and
-concurrency), `timers`, `compaction`, `loading`.
+Nothing here waits: every function takes one step and returns. The parts are in their own modules and share
+this object: `commands` (what the interpreter asks for), `results` (what comes back), `records` (rows),
+`admission` (starts and concurrency), `timers`, `compaction`, `loading`.
 """
 
 from __future__ import annotations
@@ -86,9 +86,12 @@ class Kernel:
         self.executions[execution.facts.run_no] = execution
         self.by_id[execution.facts.id] = execution
 
-    # -- inputs --------------------------------------------------------------------------------------------------------
+    # -- inputs ------------------------------------------------------------------------------------------
+    # --------------
 
-    def deliver(self, run_no: int, make: Callable[[Execution], Input | None], refuse: Callable[[Exception], None]) -> None:
+    def deliver(
+        self, run_no: int, make: Callable[[Execution], Input | None], refuse: Callable[[Exception], None]
+    ) -> None:
         """Give a run an input, loading the run first if it is not in memory.
 
         Args:
@@ -105,7 +108,10 @@ class Kernel:
             self.loading.load(run_no, lambda loaded: self._push(loaded, make, refuse), refuse)
 
     def _push(
-        self, execution: Execution, make: Callable[[Execution], Input | None], refuse: Callable[[Exception], None]
+        self,
+        execution: Execution,
+        make: Callable[[Execution], Input | None],
+        refuse: Callable[[Exception], None],
     ) -> None:
         try:
             given = make(execution)
@@ -147,7 +153,8 @@ class Kernel:
         if execution.end is None and not execution.is_suspended:
             self.host.soon(lambda: doubts.resolve(self, execution))
 
-    # -- what the interpreter asks for (see `commands`) ------------------------------------------------------------------
+    # -- what the interpreter asks for (see `commands`)
+    # ------------------------------------------------------------------
 
     def context_of(self, execution: Execution) -> EmbeddedContext:
         """Durable context of a run."""
@@ -180,7 +187,8 @@ class Kernel:
         if execution.replay is None:
             self.timers.drop(execution, due, step)
 
-    # -- ends ----------------------------------------------------------------------------------------------------------
+    # -- ends --------------------------------------------------------------------------------------------
+    # --------------
 
     def close_row(self, execution: Execution) -> None:
         """Hand the open row to the journal."""
@@ -199,7 +207,13 @@ class Kernel:
 
     def rests(self, execution: Execution) -> None:
         """A run is idle: it ended, leaves memory, or stays."""
-        if execution.uncommitted or execution.inputs or execution.evaluations or execution.ready or execution.replay:
+        if (
+            execution.uncommitted
+            or execution.inputs
+            or execution.evaluations
+            or execution.ready
+            or execution.replay
+        ):
             return
         if execution.end is not None:
             self.forget(execution)

@@ -1,9 +1,10 @@
-"""Loading: a run that left memory comes back by replaying its history, and recovery after a start of the process."""
+"""Loading: a run that left memory comes back by replay, and so does all that ran before a restart."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -15,8 +16,9 @@ from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.replay import Replay
 from counterpoint.engines.embedded.rows import GENESIS, SELECT_ROWS, StoredRow, decode, read_body, row_range
 from counterpoint.engines.embedded.statements import GONE_INBOX
-from counterpoint.errors import Conflict, CounterpointError, HistoryCorruptError, NotFound
+from counterpoint.errors import Conflict, CounterpointError, HistoryCorruptError, NotFound, RequestError
 from counterpoint.ports.history import HistoryEntry, InputKind
+from counterpoint.storage.blobs import quarantine
 
 if TYPE_CHECKING:
     from counterpoint.engines.embedded.kernel import Kernel
@@ -25,8 +27,8 @@ BATCH = 64
 """Runs read in one query."""
 
 FACTS = (
-    "SELECT r.run_no, r.scope_no, r.id, r.actor, r.correlation_id, r.trace_id, r.gate, r.parent_no, r.parent_step,"
-    " r.status, r.revision_no, r.head FROM runs AS r WHERE r.run_no = ?"
+    "SELECT run_no, scope_no, id, actor, correlation_id, trace_id, gate, parent_no, parent_step, status,"
+    " revision_no, head FROM runs WHERE run_no = ?"
 )
 
 Done = Callable[[Execution], None]
@@ -74,7 +76,8 @@ class Loading:
         refuse = given.done or (lambda error: None)
         self._kernel.host.soon(lambda: self._kernel.deliver(run_no, lambda execution: given, refuse))
 
-    # -- reading -------------------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------------------------
+    # --------------
 
     def _pump(self) -> None:
         if self._is_reading or not self._queue:
@@ -91,7 +94,9 @@ class Loading:
 
         self._kernel.host.read(read, lambda found, error: self._read(batch, found, error))
 
-    def _read(self, batch: list[int], found: list[tuple[Any, list[Any]]] | None, error: Exception | None) -> None:
+    def _read(
+        self, batch: list[int], found: list[tuple[Any, list[Any]]] | None, error: Exception | None
+    ) -> None:
         self._is_reading = False
         for index, run_no in enumerate(batch):
             requests = self._wanted.pop(run_no, [])
@@ -137,7 +142,14 @@ class Loading:
             entry = decode(row, deployed.scope, kernel.codec, read_body(row, self.blob))
             entries.append(entry)
             execution.live.append(
-                LiveRow(row.seq, entry.step, tuple(c.step for c in entry.commands), before, row.head, len(row.body))
+                LiveRow(
+                    row.seq,
+                    entry.step,
+                    tuple(c.step for c in entry.commands),
+                    before,
+                    row.head,
+                    len(row.body),
+                )
             )
             before = row.head
         if not entries:
@@ -157,20 +169,20 @@ class Loading:
         now, reason = self._kernel.host.now(), str(error)
 
         def mark(connection: apsw.Connection, commit_no: int) -> None:
-            connection.execute(
-                "INSERT OR REPLACE INTO quarantine (table_name, row_no, found, reason) VALUES ('runs', ?, ?, ?)",
-                (run_no, now, reason),
-            )
+            quarantine(connection, "runs", run_no, reason, now)
 
         self._kernel.outbox.submit_decision(mark, lambda result, failure: None)
 
-    # -- recovery ------------------------------------------------------------------------------------------------------
+    # -- recovery ----------------------------------------------------------------------------------------
+    # --------------
 
     def recover(self, done: Callable[[Exception | None], None]) -> None:
         """Bring back what was running when the process ended; `done` when new work can be taken."""
         self._kernel.host.read(_open_work, lambda found, error: self._recovered(found, error, done))
 
-    def _recovered(self, found: Any, error: Exception | None, done: Callable[[Exception | None], None]) -> None:
+    def _recovered(
+        self, found: Any, error: Exception | None, done: Callable[[Exception | None], None]
+    ) -> None:
         kernel = self._kernel
         if found is None or error is not None:
             done(error)
@@ -201,17 +213,24 @@ class Loading:
         for item_no, kind, step, body in rows:
             payload = msgspec.json.decode(body)
 
-            def make(execution: Execution, no: int = item_no, kind: int = kind, step: str = step, what: Any = payload) -> Input | None:
+            def make(
+                execution: Execution,
+                no: int = item_no,
+                kind: int = kind,
+                step: str = step,
+                what: Any = payload,
+            ) -> Input | None:
                 if execution.end is not None or no in execution.taken:
                     return None
                 execution.taken.add(no)
                 return Input(InputKind(kind), kernel.host.now(), step, what, inbox_no=no)
 
-            kernel.deliver(run_no, make, lambda refused, no=item_no: self._discard(no))  # type: ignore[misc] - bound now
+            kernel.deliver(run_no, make, partial(self._discard, item_no))
 
-    def _discard(self, item_no: int) -> None:
+    def _discard(self, item_no: int, refused: Exception) -> None:
         """The run has ended: what lies there for it concerns nobody."""
-        self._kernel.outbox.add(GONE_INBOX, (item_no,))
+        if isinstance(refused, RequestError):
+            self._kernel.outbox.add(GONE_INBOX, (item_no,))
 
 
 def fault_rows(entries: list[HistoryEntry]) -> frozenset[int]:
@@ -222,7 +241,9 @@ def fault_rows(entries: list[HistoryEntry]) -> frozenset[int]:
     """
     end = entries[-1].end
     if end is None or end.status == "completed":
-        raise Conflict("The run did not fault and is not paused by a fault", "Only such a run can be retried.")
+        raise Conflict(
+            "The run did not fault and is not paused by a fault", "Only such a run can be retried."
+        )
     if end.cause == "inDoubt":
         return frozenset()
     for entry in reversed(entries):
@@ -248,9 +269,12 @@ def _refuse_all(requests: list[Request], error: Exception) -> None:
 
 
 def _open_work(connection: apsw.Connection) -> tuple[list[int], list[tuple[Any, ...]], list[int]]:
-    running = [row[0] for row in connection.execute("SELECT run_no FROM runs WHERE status = 2 ORDER BY run_no")]
+    running = [
+        row[0] for row in connection.execute("SELECT run_no FROM runs WHERE status = 2 ORDER BY run_no")
+    ]
     gated = connection.execute(
-        "SELECT run_no, gate, status, revision_no FROM runs WHERE gate IS NOT NULL AND status < 5 ORDER BY run_no"
+        "SELECT run_no, gate, status, revision_no FROM runs"
+        " WHERE gate IS NOT NULL AND status < 5 ORDER BY run_no"
     ).fetchall()
     inbox = [row[0] for row in connection.execute("SELECT DISTINCT run_no FROM inbox")]
     return running, gated, inbox

@@ -1,4 +1,4 @@
-"""Observers: who waits for the end of a run, and who watches it live. Costs nothing for a run that nobody watches."""
+"""Observers: who waits for the end of a run, and who watches it live; free when nobody does."""
 
 from __future__ import annotations
 
@@ -93,7 +93,9 @@ def _events(run_id: str, row: Told, end: RunEnd | None) -> list[RunEvent]:
     events = _input_events(run_id, row)
     for decision in body.decisions:
         detail = f"{decision.kind}: {msgspec.json.encode(decision.choice).decode()}"
-        events.append(RunEvent(run_id, at, "decision", decision.step, pointer=decision.pointer, detail=detail))
+        events.append(
+            RunEvent(run_id, at, "decision", decision.step, pointer=decision.pointer, detail=detail)
+        )
     events.extend(_command_event(run_id, at, command) for command in body.commands)
     if end is not None:
         name = "runSuspended" if end.status == "suspended" else "runEnded"
@@ -107,7 +109,9 @@ def _input_events(run_id: str, row: Told) -> list[RunEvent]:
     payload = row.body.payload if isinstance(row.body.payload, dict) else {}
     match row.kind:
         case InputKind.STARTED:
-            return [RunEvent(run_id, at, "runStarted", status="pending" if payload.get("gated") else "running")]
+            return [
+                RunEvent(run_id, at, "runStarted", status="pending" if payload.get("gated") else "running")
+            ]
         case InputKind.RESULT:
             return [_result_event(run_id, row, payload)]
         case InputKind.TIMER:
@@ -115,7 +119,11 @@ def _input_events(run_id: str, row: Told) -> list[RunEvent]:
         case InputKind.CHILD:
             return [RunEvent(run_id, at, "childEnded", step, status=str(payload.get("status", "")))]
         case InputKind.SUSPEND:
-            return [RunEvent(run_id, at, "runSuspended", status="suspended", detail=str(payload.get("reason", "")))]
+            return [
+                RunEvent(
+                    run_id, at, "runSuspended", status="suspended", detail=str(payload.get("reason", ""))
+                )
+            ]
         case InputKind.RESUME | InputKind.RETRY:
             return [RunEvent(run_id, at, "runResumed", status="running")]
         case _:
@@ -129,13 +137,26 @@ def _result_event(run_id: str, row: Told, payload: dict[str, Any]) -> RunEvent:
         text = fault.get("detail") if isinstance(fault, dict) else fault.detail
         detail = text or ""
     return RunEvent(
-        run_id, row.at, "attemptEnded", row.step, number=int(payload["number"]), status=str(payload["verdict"]),
-        detail=detail, due=int(payload.get("due", 0)),
+        run_id,
+        row.at,
+        "attemptEnded",
+        row.step,
+        number=int(payload["number"]),
+        status=str(payload["verdict"]),
+        detail=detail,
+        due=int(payload.get("due", 0)),
     )
 
 
 def _command_event(run_id: str, at: Instant, command: Command) -> RunEvent:
     return RunEvent(
-        run_id, at, _COMMAND_EVENTS[command.kind], command.step, command.task, command.pointer, command.number,
-        detail=command.target or command.purpose, due=command.due,
+        run_id,
+        at,
+        _COMMAND_EVENTS[command.kind],
+        command.step,
+        command.task,
+        command.pointer,
+        command.number,
+        detail=command.target or command.purpose,
+        due=command.due,
     )

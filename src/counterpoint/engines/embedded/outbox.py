@@ -1,7 +1,7 @@
 """What one iteration of the loop wants on disk: one batch, one hand-over to the writer.
 
-Disk full: the rows are kept, in order, and offered again every second; nothing that depends on them has happened yet, so the
-runs concerned simply wait. New work is refused meanwhile.
+Disk full: the rows are kept, in order, and offered again every second; nothing that depends on them has
+happened yet, so the runs concerned simply wait. New work is refused meanwhile.
 """
 
 from __future__ import annotations
@@ -28,7 +28,15 @@ from counterpoint.storage.committer import CommitResult, WriteBatch
 from counterpoint.storage.writer import Journal
 
 _ORDER: tuple[Bulk, ...] = (
-    NEW_RUN, NEW_HISTORY, FORGET_HISTORY, RUN_STATE, NEW_TIMER, GONE_TIMER, NEW_INBOX, GONE_INBOX, NEW_AUDIT
+    NEW_RUN,
+    NEW_HISTORY,
+    FORGET_HISTORY,
+    RUN_STATE,
+    NEW_TIMER,
+    GONE_TIMER,
+    NEW_INBOX,
+    GONE_INBOX,
+    NEW_AUDIT,
 )
 
 RETRY_S = 1.0
@@ -76,8 +84,10 @@ class Outbox:
         if not self._is_scheduled:
             self._schedule()
 
-    def submit_decision(self, decision: Callable[[Any, int], Any], done: Callable[[Any, StorageError | None], None]) -> None:
-        """Run a decision in the writer, behind what was added so far; its result or exception is handed to `done`."""
+    def submit_decision(
+        self, decision: Callable[[Any, int], Any], done: Callable[[Any, StorageError | None], None]
+    ) -> None:
+        """Run a decision in the writer, behind what was added so far; `done` gets what it gave."""
         self.flush()
 
         def on_done(result: CommitResult) -> None:
@@ -119,7 +129,8 @@ class Outbox:
         if not error.is_full:
             self._fail(error)
             return
-        # The writer refuses everything behind a full disk until it is told to go on, so these come back in order.
+        # The writer refuses everything behind a full disk until it is told to go on, so these come back
+        # in order.
         self._refused.append(batch)
         if not self.is_full:
             self.is_full = True

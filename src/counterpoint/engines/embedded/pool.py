@@ -1,8 +1,8 @@
 """A pool of long-lived tasks that make attempts.
 
-A task per attempt costs more than a trivial action itself. Here a task takes one attempt after another; before it may be
-held up by one, it wakes another task for the rest of the queue. So a thousand actions that never wait run in one task, and
-a thousand that all wait occupy a thousand.
+A task per attempt costs more than a trivial action itself. Here a task takes one attempt after another;
+before it may be held up by one, it wakes another task for the rest of the queue. So a thousand actions that
+never wait run in one task, and a thousand that all wait occupy a thousand.
 """
 
 from __future__ import annotations
@@ -115,8 +115,10 @@ class AttemptPool:
             if me is not None:
                 me.uncancel()
             return
-        except Exception as bug:  # noqa: BLE001 - the port promises not to raise; a broken promise must not kill the pool
-            log.error("connector broke its contract", step=job.attempt.step, run=job.attempt.run_id, exc_info=bug)
+        except Exception as bug:
+            log.error(
+                "connector broke its contract", step=job.attempt.step, run=job.attempt.run_id, exc_info=bug
+            )
             fault = standard_fault("runtime", f"Internal error of the connector: {type(bug).__name__}")
             result = AttemptResult(Verdict.PERMANENT, fault=fault)
         job.task = None

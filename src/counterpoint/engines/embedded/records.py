@@ -100,8 +100,19 @@ class Records:
         execution.head = head
         kernel.outbox.add(
             NEW_HISTORY,
-            (history_no, facts.scope_no, execution.now, form, kind, step, sealed.codec, sealed.key_id or None,
-             nonce, data, head),
+            (
+                history_no,
+                facts.scope_no,
+                execution.now,
+                form,
+                kind,
+                step,
+                sealed.codec,
+                sealed.key_id or None,
+                nonce,
+                data,
+                head,
+            ),
         )
         execution.live.append(
             LiveRow(seq, step, tuple([command.step for command in body.commands]), before, head, len(data))
@@ -129,7 +140,9 @@ class Records:
         given = execution.input
         if status is Status.SUSPENDED and end is None:
             reason = "" if given is None else (given.payload or {}).get("reason", "")
-            return _cause_text(execution, "operator", actor="" if given is None else given.actor, reason=reason)
+            return _cause_text(
+                execution, "operator", actor="" if given is None else given.actor, reason=reason
+            )
         if end is None or end.fault is None:
             return None
         return _cause_text(execution, end.cause or "fault", end=end)
@@ -154,12 +167,17 @@ class Records:
             payload["fault"] = end.fault or standard_fault("runtime", detail)
         # In the transaction of the child's end: the parent is told whatever happens next.
         self._kernel.outbox.add(
-            NEW_INBOX, (facts.scope_no, facts.parent_no, InputKind.CHILD, facts.parent_step, encode_body(payload))
+            NEW_INBOX,
+            (facts.scope_no, facts.parent_no, InputKind.CHILD, facts.parent_step, encode_body(payload)),
         )
 
     def _commit(
-        self, execution: Execution, row: Told, launches: list[CallPending],
-        done: Callable[[Exception | None], None] | None, is_ending: bool,
+        self,
+        execution: Execution,
+        row: Told,
+        launches: list[CallPending],
+        done: Callable[[Exception | None], None] | None,
+        is_ending: bool,
     ) -> None:
         kernel = self._kernel
         execution.uncommitted += 1
@@ -207,7 +225,9 @@ class Records:
         kernel.outbox.add(RUN_STATE, (facts.run_no, Status.SUSPENDED, None, None, text, execution.head))
         now = kernel.host.now()
         detail = encode_json({"why": why}).decode()
-        kernel.outbox.add(NEW_AUDIT, (facts.scope_no, now, "engine", f"runs.pause.{cause}", f"run/{facts.id}", detail))
+        kernel.outbox.add(
+            NEW_AUDIT, (facts.scope_no, now, "engine", f"runs.pause.{cause}", f"run/{facts.id}", detail)
+        )
         end = RunEnd("suspended", cause=cause, fault=standard_fault("runtime", why))
         kernel.outbox.once_durable(lambda: kernel.observers.settle(execution, end))
 
@@ -216,8 +236,19 @@ def new_run_row(execution: Execution, start_key: str | None) -> tuple[Any, ...]:
     """Row of a new run, in the order of `statements.NEW_RUN`."""
     facts, deployed = execution.facts, execution.deployed
     return (
-        facts.run_no, facts.scope_no, facts.id, deployed.workflow_no, deployed.revision_no, execution.status,
-        execution.now, facts.actor, facts.correlation_id, facts.trace_id, start_key, facts.gate, facts.parent_no,
+        facts.run_no,
+        facts.scope_no,
+        facts.id,
+        deployed.workflow_no,
+        deployed.revision_no,
+        execution.status,
+        execution.now,
+        facts.actor,
+        facts.correlation_id,
+        facts.trace_id,
+        start_key,
+        facts.gate,
+        facts.parent_no,
         facts.parent_step,
     )
 

@@ -52,12 +52,12 @@ class Replay:
         if known is None:
             if self.rows:
                 raise NonDeterminismError(
-                    f"The {kind} `{step}` (number {number}) is asked for now, but the history went on without it"
+                    f"The {kind} `{step}` (number {number}) is asked for, but the history went on without it"
                 )
             return None
         if known.digest != digest:
             raise NonDeterminismError(
-                f"The {kind} `{step}` (number {number}) is asked for with other content than the history holds"
+                f"The {kind} `{step}` (number {number}) is asked for with other content than recorded"
             )
         return known
 
@@ -68,4 +68,6 @@ class Replay:
             NonDeterminismError: One was not.
         """
         for kind, step, number in self._recorded:
-            raise NonDeterminismError(f"The history holds the {kind} `{step}` (number {number}); now nothing asks for it")
+            raise NonDeterminismError(
+                f"The history holds the {kind} `{step}` (number {number}); now nothing asks for it"
+            )

@@ -203,7 +203,9 @@ def root_ended(kernel: Kernel, execution: Execution, value: Any, error: BaseExce
     execution.is_end_written = False
 
 
-def take_result(kernel: Kernel, execution: Execution, call: CallPending, number: int, result: AttemptResult) -> None:
+def take_result(
+    kernel: Kernel, execution: Execution, call: CallPending, number: int, result: AttemptResult
+) -> None:
     """An attempt ended: decide what follows, and make it an input."""
     if execution.is_dropped or call.is_settled or call.number != number:
         return
@@ -222,7 +224,9 @@ def take_result(kernel: Kernel, execution: Execution, call: CallPending, number:
     execution.advance()
 
 
-def _plan(execution: Execution, call: CallPending, result: AttemptResult, payload: dict[str, Any], now: int) -> None:
+def _plan(
+    execution: Execution, call: CallPending, result: AttemptResult, payload: dict[str, Any], now: int
+) -> None:
     pointer = call.invocation.pointer
     fault = result.fault or standard_fault("runtime", "The action failed and did not say why", pointer)
     payload["fault"] = fault if fault.instance else msgspec.structs.replace(fault, instance=pointer)

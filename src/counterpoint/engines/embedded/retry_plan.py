@@ -59,7 +59,9 @@ def plan_after(call: CallPending, result: AttemptResult, now: Instant, entropy: 
     return _plan(policy, call, result, now, entropy)
 
 
-def _plan(policy: RetryPolicy, call: CallPending, result: AttemptResult, now: Instant, entropy: bytes) -> Plan:
+def _plan(
+    policy: RetryPolicy, call: CallPending, result: AttemptResult, now: Instant, entropy: bytes
+) -> Plan:
     number = call.number - call.spent
     if policy.attempt_count is not None and number > policy.attempt_count:
         return Plan(Next.FINAL)

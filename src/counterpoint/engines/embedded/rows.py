@@ -1,8 +1,8 @@
 """Rows of history: their bytes and their digest chain.
 
-A row is one transition: the input that reached the run, and the commands and decisions that followed from it. Each row's
-digest covers a nonce, the row's columns and the stored bytes (never a re-serialisation), and the head of the chain covers
-all rows so far; so a payload whose key was shredded still verifies.
+A row is one transition: the input that reached the run, and the commands and decisions that followed from
+it. Each row's digest covers a nonce, the row's columns and the stored bytes (never a re-serialisation), and
+the head of the chain covers all rows so far; so a payload whose key was shredded still verifies.
 """
 
 from __future__ import annotations
@@ -108,8 +108,16 @@ def decode(row: StoredRow, scope: Scope, codec: PayloadCodec, data: bytes) -> Hi
     except (ValueError, msgspec.DecodeError, HistoryCorruptError) as bad:
         raise HistoryCorruptError(f"Row {row.seq} of the history cannot be decoded: {bad}") from bad
     return HistoryEntry(
-        row.seq, row.at, row.commit_no, kind, row.step or "", body.payload, body.actor,
-        tuple(body.commands), tuple(body.decisions), body.end,
+        row.seq,
+        row.at,
+        row.commit_no,
+        kind,
+        row.step or "",
+        body.payload,
+        body.actor,
+        tuple(body.commands),
+        tuple(body.decisions),
+        body.end,
     )
 
 

@@ -6,12 +6,14 @@ from counterpoint.storage.bulk import delete, insert, update
 
 NEW_RUN = insert(
     "runs",
-    "run_no, scope_no, id, workflow_no, revision_no, status, started, actor, correlation_id, trace_id, start_key, gate,"
-    " parent_no, parent_step",
+    "run_no, scope_no, id, workflow_no, revision_no, status, started, actor, correlation_id, trace_id,"
+    " start_key, gate, parent_no, parent_step",
 )
 RUN_STATE = update("runs", "status, ended, outcome, cause, head", key="run_no")
 NEW_HISTORY = insert(
-    "history", "history_no, scope_no, at, format, kind, step, codec, key_id, nonce, body, head", commit="commit_no"
+    "history",
+    "history_no, scope_no, at, format, kind, step, codec, key_id, nonce, body, head",
+    commit="commit_no",
 )
 FORGET_HISTORY = delete("history", "history_no")
 NEW_TIMER = insert("timers", "due, run_no, step, kind, scope_no", key=3)

@@ -1,8 +1,8 @@
 """Strands: the coroutines of a run, driven by hand.
 
-The interpreter awaits `Pending` objects; each yields itself once to the driver, which resumes the strand when the pending
-is settled. A run therefore needs no task of an event loop, its strands interleave in one fixed order, and dropping a
-run from memory is dropping references.
+The interpreter awaits `Pending` objects; each yields itself once to the driver, which resumes the strand
+when the pending is settled. A run therefore needs no task of an event loop, its strands interleave in one
+fixed order, and dropping a run from memory is dropping references.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ class Strand:
 
     __slots__ = ("coroutine", "index", "is_alive", "join", "waiting")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], join: JoinPending | None = None, index: int = 0) -> None:
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, Any], join: JoinPending | None = None, index: int = 0
+    ) -> None:
         self.coroutine = coroutine
         self.join = join
         self.index = index
@@ -84,12 +86,30 @@ class CallPending(Pending):
     """
 
     __slots__ = (
-        "began", "digest", "doubts", "due", "handle", "info", "invocation", "is_halted", "is_open", "is_recorded",
-        "number", "policy", "spent", "step",
+        "began",
+        "digest",
+        "doubts",
+        "due",
+        "handle",
+        "info",
+        "invocation",
+        "is_halted",
+        "is_open",
+        "is_recorded",
+        "number",
+        "policy",
+        "spent",
+        "step",
     )
 
     def __init__(
-        self, step: StepKey, invocation: Invocation, policy: CallPolicy, info: ActionInfo, digest: str, began: Instant
+        self,
+        step: StepKey,
+        invocation: Invocation,
+        policy: CallPolicy,
+        info: ActionInfo,
+        digest: str,
+        began: Instant,
     ) -> None:
         super().__init__()
         self.step = step
@@ -159,13 +179,13 @@ class JoinPending(Pending):
         return fresh
 
     def note_end(self, strand: Strand, value: Any, error: BaseException | None) -> bool:
-        """Take the end of a branch; true when the join is over (`value` or `error` of the join is then set)."""
+        """Take the end of a branch; true when the join is over: its value or error is then set."""
         self.running.pop(strand.index, None)
-        if error is not None and not (self.mode is JoinMode.FIRST_SUCCESS and isinstance(error, FaultRaised)):
+        if isinstance(error, FaultRaised) and self.mode is JoinMode.FIRST_SUCCESS:
+            self.failure = error
+        elif error is not None:
             self.error = error
             return True
-        if error is not None:
-            self.failure = error if isinstance(error, FaultRaised) else None
         else:
             self.results[strand.index] = value
             if self.mode is not JoinMode.ALL:

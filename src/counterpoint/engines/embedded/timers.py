@@ -1,7 +1,7 @@
 """Timers: rows ordered by due time, of which only the nearest are in memory.
 
-A timer never fires early: it is compared with the wall clock. It fires once, because firing deletes its row in the
-transaction that records it. A run that waits costs its rows and nothing else.
+A timer never fires early: it is compared with the wall clock. It fires once, because firing deletes its row
+in the transaction that records it. A run that waits costs its rows and nothing else.
 """
 
 from __future__ import annotations

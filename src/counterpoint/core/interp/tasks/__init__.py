@@ -26,16 +26,18 @@ from counterpoint.core.interp.tasks.switch import run_switch
 from counterpoint.core.interp.tasks.try_ import run_try
 from counterpoint.core.interp.tasks.wait import run_wait
 
-HANDLERS.update({
-    CallFunctionTask: run_call_function,
-    CallHttpTask: run_call_http,
-    DoTask: run_do,
-    ForkTask: run_fork,
-    ForTask: run_for,
-    RaiseTask: run_raise,
-    RunWorkflowTask: run_run_workflow,
-    SetTask: run_set,
-    SwitchTask: run_switch,
-    TryTask: run_try,
-    WaitTask: run_wait,
-})
+HANDLERS.update(
+    {
+        CallFunctionTask: run_call_function,
+        CallHttpTask: run_call_http,
+        DoTask: run_do,
+        ForkTask: run_fork,
+        ForTask: run_for,
+        RaiseTask: run_raise,
+        RunWorkflowTask: run_run_workflow,
+        SetTask: run_set,
+        SwitchTask: run_switch,
+        TryTask: run_try,
+        WaitTask: run_wait,
+    }
+)

@@ -12,7 +12,7 @@ from counterpoint.core.values import JsonValue
 
 
 async def run_call_function(task: CallFunctionTask, scope: TaskScope) -> tuple[JsonValue, Directive]:
-    """The function's output. `with` is evaluated on the caller's input and becomes the function's raw input."""
+    """The function's output; `with`, evaluated on the caller's input, is its raw input."""
     arguments = scope.input if task.arguments is None else await evaluate(scope, task.arguments, scope.input)
     function = task.function
     if function is not None:
@@ -21,6 +21,8 @@ async def run_call_function(task: CallFunctionTask, scope: TaskScope) -> tuple[J
         inner = Frame(frame.walk, frame.data, is_retried=frame.is_retried)
         output, _ = await run_task(inner, function, scope.key.part("function"), arguments)
         return output, task.then
-    invocation = Invocation(task.target, arguments if task.arguments is not None else {}, task.pointer, task.name)
+    invocation = Invocation(
+        task.target, arguments if task.arguments is not None else {}, task.pointer, task.name
+    )
     policy = await policy_of(task, scope, task.target.partition(".")[0])
     return await scope.context.call(scope.key, invocation, policy), task.then

@@ -66,7 +66,8 @@ def _expand(template: str, scope: TaskScope, task: CallHttpTask) -> str:
             return "true" if value else "false"
         if isinstance(value, str | int | float):
             text = str(value)
-            # A template that begins with a variable takes its scheme and host from it: only the rest is a component.
+            # A template that begins with a variable takes its scheme and host from it: only the rest is a
+            # component.
             return text if match.start() == 0 else quote(text, safe="-._~")
         why = f"`{match[1]}` is no string, number, boolean or null"
         raise expression_fault(template, why, task.pointer)

@@ -45,7 +45,9 @@ async def _in_sequence(task: ForTask, scope: TaskScope, items: list[JsonValue]) 
         first, value, frame.data.context = settled.position, settled.output, settled.context
     for index in range(first, len(items)):
         inner = frame.with_variables(**{task.each: items[index], task.at: index})
-        if task.condition_while is not None and not await _goes_on(task, scope, inner, value, sequence.item(index)):
+        if task.condition_while is not None and not await _goes_on(
+            task, scope, inner, value, sequence.item(index)
+        ):
             break
         value, has_exited = await run_list(inner, task.do, sequence.item(index), value)
         if has_exited:  # `exit` leaves the loop (A7)

@@ -20,7 +20,9 @@ async def run_fork(task: ForkTask, scope: TaskScope) -> tuple[JsonValue, Directi
     """
     key = scope.key.part("fork")
     frames = [scope.frame.branch() for _ in task.branches.tasks]
-    branches = [_branch(frame, one, key, scope.input) for frame, one in zip(frames, task.branches.tasks, strict=True)]
+    branches = [
+        _branch(frame, one, key, scope.input) for frame, one in zip(frames, task.branches.tasks, strict=True)
+    ]
     mode = JoinMode.FIRST_SUCCESS if task.compete else JoinMode.ALL
     results: list[Any] = await scope.context.join(key, branches, mode) if branches else []
     data = scope.frame.data

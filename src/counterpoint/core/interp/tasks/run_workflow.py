@@ -16,6 +16,8 @@ async def run_run_workflow(task: RunWorkflowTask, scope: TaskScope) -> tuple[Jso
         FaultRaised: The child faulted or was cancelled, or there is no such workflow.
     """
     given = scope.input if task.child_input is None else await evaluate(scope, task.child_input, scope.input)
-    child = ChildStart(task.namespace, task.workflow, task.version, given, task.is_awaited, task.pointer, task.name)
+    child = ChildStart(
+        task.namespace, task.workflow, task.version, given, task.is_awaited, task.pointer, task.name
+    )
     output = await scope.context.start_child(scope.key, child)
     return (output if task.is_awaited else scope.input), task.then

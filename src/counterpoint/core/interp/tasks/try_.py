@@ -19,8 +19,8 @@ from counterpoint.errors import Fault, FaultRaised
 async def run_try(task: TryTask, scope: TaskScope) -> tuple[JsonValue, Directive]:
     """The output of the list, or of `catch.do`; a caught error without `do` gives the input (A3).
 
-    A retry runs the whole list again with the same input. Retries come first, then `do` once (A4); when they are spent
-    and there is neither `do` nor `then`, the last error goes on.
+    A retry runs the whole list again with the same input. Retries come first, then `do` once (A4); when they
+    are spent and there is neither `do` nor `then`, the last error goes on.
 
     Raises:
         FaultRaised: The filter does not match, or retries are spent and nothing handles the error.
@@ -111,14 +111,18 @@ async def _admits(
     if when is None and except_when is None:
         return True
     error = fault.as_json()
-    inner = TaskScope(scope.frame.with_variables(**{"error": error, catch.name: error}), scope.task, scope.key, scope.raw)
+    inner = TaskScope(
+        scope.frame.with_variables(**{"error": error, catch.name: error}), scope.task, scope.key, scope.raw
+    )
     inner.input, inner.has_input = scope.input, True
     if when is not None and not await holds(inner, when, error):
         return False
     return except_when is None or not await holds(inner, except_when, error)
 
 
-async def _retry_due(scope: TaskScope, catch: Catch, fault: Fault, number: int, began: Instant) -> Instant | None:
+async def _retry_due(
+    scope: TaskScope, catch: Catch, fault: Fault, number: int, began: Instant
+) -> Instant | None:
     """Instant of the retry after attempt `number`, or None when retries are spent or refused."""
     retry = catch.retry
     if retry is None or (retry.attempt_count is not None and number > retry.attempt_count):
