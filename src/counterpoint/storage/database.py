@@ -165,11 +165,15 @@ def check_sqlite(version: str) -> None:
 
 
 def _open(path: Path, tuning: Tuning, now: Callable[[], Instant]) -> tuple[apsw.Connection, int]:
-    _prepare_files(path, tuning.presized_wal_bytes)
-    connection = apsw.Connection(str(path), vfs=tuning.vfs or None, statementcachesize=STATEMENTS)
+    is_new = _make_private(path)
+    if tuning.presized_wal_bytes:
+        if is_new:
+            # SQLite throws the log of an empty database away, so it is grown once there is something in it.
+            _connect(path, tuning).close()
+        _grow_log(path, tuning.presized_wal_bytes)
+    sync_folder(path.parent)
+    connection = _connect(path, tuning)
     try:
-        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
-        _set_pragmas(connection, tuning.synchronous)
         connection.execute("BEGIN IMMEDIATE")
         upgrade(connection)
         epoch = _take_epoch(connection, now())
@@ -180,22 +184,38 @@ def _open(path: Path, tuning: Tuning, now: Callable[[], Instant]) -> tuple[apsw.
     return connection, epoch
 
 
-def _prepare_files(path: Path, wal_bytes: int) -> None:
-    """Make the files with mode 600 and grow the log with zeros, which SQLite takes for its end.
+def _connect(path: Path, tuning: Tuning) -> apsw.Connection:
+    connection = apsw.Connection(str(path), vfs=tuning.vfs or None, statementcachesize=STATEMENTS)
+    try:
+        connection.set_busy_timeout(BUSY_TIMEOUT_MS)
+        _set_pragmas(connection, tuning.synchronous)
+    except BaseException:
+        connection.close(True)
+        raise
+    return connection
 
-    Must come before SQLite opens them: closing any descriptor of a database file drops the process's locks on
-    it.
+
+def _make_private(path: Path) -> bool:
+    """Whether the database is new; its mode becomes 600, which SQLite gives to the files beside it, too.
+
+    Must come before SQLite opens it: closing any descriptor of a database drops the process's locks on it.
     """
-    wal = path.with_name(path.name + "-wal")
-    for file in (path, wal) if wal_bytes else (path,):
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-        file.chmod(0o600)
-    if wal_bytes and (missing := wal_bytes - wal.stat().st_size) > 0:
-        with wal.open("ab") as stream:
-            stream.write(bytes(missing))
-            stream.flush()
-            os.fsync(stream.fileno())
-    sync_folder(path.parent)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    path.chmod(0o600)
+    return path.stat().st_size == 0
+
+
+def _grow_log(path: Path, size: int) -> None:
+    """Grow the log with zeros, which SQLite takes for its end: to overwrite is cheaper than to append."""
+    log = path.with_name(path.name + "-wal")
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        missing = size - os.fstat(descriptor).st_size
+        while missing > 0:
+            missing -= os.write(descriptor, bytes(min(missing, 1 << 20)))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _set_pragmas(connection: apsw.Connection, synchronous: str) -> None:

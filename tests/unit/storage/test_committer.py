@@ -38,7 +38,7 @@ def test_a_conflict_fails_its_batch_and_not_its_neighbours(opened: Opened) -> No
     assert last.error is None
     assert conflict.error is not None
     assert "UNIQUE" in str(conflict.error)
-    assert not (conflict.error.is_fatal or conflict.error.is_full)
+    assert (conflict.error.is_fatal, conflict.error.is_full) == (False, False)
     assert opened.database.connection.execute("SELECT run_no FROM runs ORDER BY 1").fetchall() == [(1,), (3,)]
 
 
