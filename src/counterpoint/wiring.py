@@ -24,7 +24,8 @@ from counterpoint.core.values import Instant
 from counterpoint.engines.embedded import EmbeddedEngine, Surroundings, SystemClock
 from counterpoint.errors import StorageError
 from counterpoint.ports.maintenance import BackupProgress, Finding, SystemInfo
-from counterpoint.runners import JqLimits, JqWorker
+from counterpoint.runners.jq_worker import JqWorker
+from counterpoint.runners.supervision import Limits
 from counterpoint.settings import Settings
 from counterpoint.storage.backup import back_up
 from counterpoint.storage.database import SERVER, SHORT, Database, open_database
@@ -180,7 +181,12 @@ async def _assemble(settings: Settings, serve: bool, parts: _Parts, hub: Connect
     database, writer, readers = parts.database, parts.writer, parts.readers
     limits = settings.expressions
     parts.worker = worker = JqWorker(
-        JqLimits(limits.timeout_s, limits.memory_mb, limits.max_output_bytes), workers=limits.workers
+        Limits(
+            timeout_s=limits.timeout_s,
+            memory_bytes=limits.memory_mb * 1024 * 1024,
+            max_output=limits.max_output_bytes,
+        ),
+        limits.workers,
     )
     revisions = SqliteRevisions(parts.connection)
     engine = EmbeddedEngine(

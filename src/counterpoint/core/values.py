@@ -132,6 +132,8 @@ class StepKey:
 
     def part(self, label: str) -> StepKey:
         """Key of a fixed part of a task: `do`, `catch`, `timeout`, `before`, `call` and the like."""
+        if not self.text:
+            return StepKey(label)
         return StepKey(f"{self.text}.{label}", f"{self.identity}.{label}")
 
     def is_below(self, scope: StepKey) -> bool:

@@ -31,41 +31,51 @@ def resolve(kernel: Kernel, execution: Execution) -> None:
 
 def _resolve(kernel: Kernel, execution: Execution, call: CallPending) -> None:
     if call.info.has_confirm:
-        number = call.number
-
-        def confirmed(result: AttemptResult | None, error: Exception | None) -> None:
-            if execution.is_dropped or call.is_settled or call.number != number:
-                return
-            call.handle = None
-            _take_answer(kernel, execution, call, result, error)
-            execution.advance()
-
-        call.handle = kernel.host.confirm(attempt_of(execution, call), confirmed)
+        ask(kernel, execution, call, None)
         return
     repeats = may_repeat_in_doubt(call) and call.doubts < MAX_DOUBTS
     _push(kernel, execution, call, "repeat" if repeats else "pause")
 
 
-def _take_answer(
-    kernel: Kernel,
-    execution: Execution,
-    call: CallPending,
-    result: AttemptResult | None,
-    error: Exception | None,
-) -> None:
-    if error is not None:
-        _push(kernel, execution, call, "pause")
-    elif result is None:
-        _push(kernel, execution, call, "repeat")
-    else:
-        payload = {
-            "number": call.number,
-            "verdict": result.verdict.value,
-            "value": msgspec.Raw(encode_json(result.value)),
-            "isConfirmed": True,
-        }
-        given = Input(InputKind.RESULT, kernel.host.now(), call.step.text, payload, value=result.value)
-        execution.inputs.append(given)
+def ask(kernel: Kernel, execution: Execution, call: CallPending, failed: AttemptResult | None) -> None:
+    """Ask the target whether the effect of the latest attempt exists.
+
+    Args:
+        kernel: The engine.
+        execution: The run.
+        call: The call in doubt.
+        failed: Result of the attempt that lost its reply; None when the process died.
+    """
+    number = call.number
+
+    def answered(result: AttemptResult | None, error: Exception | None) -> None:
+        if execution.is_dropped or call.is_settled or call.number != number:
+            return
+        call.handle = None
+        if error is not None:
+            _push(kernel, execution, call, "pause")
+        elif result is not None:
+            _push_found(kernel, execution, call, result)
+        elif failed is None:
+            _push(kernel, execution, call, "repeat")
+        else:
+            # It did not happen: an ordinary failure, with the retries that it has.
+            certain = msgspec.structs.replace(failed, is_uncertain=False)
+            kernel.record_result(execution, call, certain)
+        execution.advance()
+
+    call.handle = kernel.host.confirm(attempt_of(execution, call), answered)
+
+
+def _push_found(kernel: Kernel, execution: Execution, call: CallPending, result: AttemptResult) -> None:
+    payload = {
+        "number": call.number,
+        "verdict": result.verdict.value,
+        "value": msgspec.Raw(encode_json(result.value)),
+        "isConfirmed": True,
+    }
+    now = kernel.host.now()
+    execution.inputs.append(Input(InputKind.RESULT, now, call.step.text, payload, value=result.value))
 
 
 def _push(kernel: Kernel, execution: Execution, call: CallPending, resolution: str) -> None:

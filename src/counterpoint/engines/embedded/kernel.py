@@ -251,6 +251,10 @@ class Kernel:
         """An attempt ended."""
         results.take_result(self, execution, call, number, result)
 
+    def record_result(self, execution: Execution, call: CallPending, result: AttemptResult) -> None:
+        """The outcome of an attempt is certain by now."""
+        results.record_result(self, execution, call, result)
+
     def report_bug(self, execution: Execution, bug: BaseException) -> None:
         """Log an error of ours with its traceback."""
         log.error("interpreter failed", run=execution.facts.id, exc_info=bug)

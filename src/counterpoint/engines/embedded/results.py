@@ -210,7 +210,16 @@ def take_result(
     if execution.is_dropped or call.is_settled or call.number != number:
         return
     call.handle = None
-    payload: dict[str, Any] = {"number": number, "verdict": result.verdict.value}
+    if result.is_uncertain and call.info.has_confirm:
+        # A lost reply: the target knows whether it happened, so ask before anything is repeated.
+        doubts.ask(kernel, execution, call, result)
+        return
+    record_result(kernel, execution, call, result)
+
+
+def record_result(kernel: Kernel, execution: Execution, call: CallPending, result: AttemptResult) -> None:
+    """Make the result of the latest attempt an input, with what follows it."""
+    payload: dict[str, Any] = {"number": call.number, "verdict": result.verdict.value}
     if result.verdict is Verdict.DONE:
         try:
             payload["value"] = msgspec.Raw(boundary_bytes(result.value, "result", call.invocation.pointer))

@@ -1,0 +1,260 @@
+"""Simulation: the real engine logic on the real storage code, in virtual time, with deaths at any event.
+
+`Simulation` holds what outlives a process: time, the disk, the outside world. `boot` starts an engine on
+them, `crash` ends it between two events without a word. The journal commits some time after it was asked and
+answers some time after the commit, so that a death can fall before the commit, between commit and answer,
+and after.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from counterpoint.core.dsl.loader import load
+from counterpoint.core.dsl.model import Workflow
+from counterpoint.core.expr.program import ExpressionFailed, Variables
+from counterpoint.core.values import Instant, JsonValue, Scope, Status
+from counterpoint.engines.embedded.admission import StartOrder, text_key
+from counterpoint.engines.embedded.inputs import Input
+from counterpoint.engines.embedded.kernel import Kernel
+from counterpoint.engines.embedded.rows import SELECT_ROWS, StoredRow, decode, read_body, row_range
+from counterpoint.errors import NotFound, StorageError
+from counterpoint.ports.connectors import Connectors
+from counterpoint.ports.engine import Deployed, RunResult, Started, StartRun
+from counterpoint.ports.history import HistoryEntry, InputKind
+from counterpoint.ports.payloads import PlainCodec
+from counterpoint.storage.committer import CommitResult, Committer, WriteBatch
+from counterpoint.storage.database import Database, Tuning, open_database
+from counterpoint.storage.readers import open_reader
+from counterpoint.testing.virtual_host import VirtualHost, VirtualTime
+
+SCOPE = Scope("simulation")
+
+
+class GivenRevisions:
+    """Compiled documents by name (`ports.engine.Revisions`); one version each, in one scope."""
+
+    def __init__(self, workflows: Mapping[str, Workflow]) -> None:
+        self._deployed = [
+            Deployed(Scope(workflow.namespace), 1, number, number, workflow)
+            for number, workflow in enumerate(workflows.values(), 1)
+        ]
+        self._by_name = {d.workflow.name: d for d in self._deployed}
+
+    def resolve(self, scope: Scope, name: str, version: str = "") -> Deployed:
+        """Revision by name."""
+        found = self._by_name.get(name)
+        if found is None or version not in ("", "latest", found.workflow.version):
+            raise NotFound(f"There is no workflow `{name}` with the version `{version or 'latest'}`")
+        return found
+
+    def by_number(self, revision_no: int) -> Deployed:
+        """Revision by number."""
+        return self._deployed[revision_no - 1]
+
+
+class VirtualJournal:
+    """Commits what has gathered after a virtual delay, through the real committer.
+
+    Attributes:
+        acknowledges_early: A mutant: answers before the commit.
+    """
+
+    def __init__(self, host: VirtualHost, committer: Committer, *, acknowledges_early: bool = False) -> None:
+        self._host = host
+        self._committer = committer
+        self._queue: deque[WriteBatch] = deque()
+        self._is_scheduled = False
+        self._is_blocked = False
+        self.acknowledges_early = acknowledges_early
+
+    def submit(self, batch: WriteBatch) -> None:
+        """See `storage.writer.Journal`."""
+        self._queue.append(batch)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._host.after(self._host.time.draw(0.0001, 0.004), self._commit)
+
+    def resume(self) -> None:
+        """See `storage.writer.Journal`."""
+        self._is_blocked = False
+
+    def close(self) -> None:
+        """See `storage.writer.Journal`."""
+
+    def _commit(self) -> None:
+        self._is_scheduled = False
+        group = list(self._queue)
+        self._queue.clear()
+        if self.acknowledges_early:
+            self._commit_late(group)
+            return
+        results = self._committer.commit(group)
+
+        def answer() -> None:
+            for batch, result in zip(group, results, strict=True):
+                if batch.on_done is not None:
+                    batch.on_done(result)
+
+        self._host.after(self._host.time.draw(0, 0.003), answer)
+
+    def _commit_late(self, group: list[WriteBatch]) -> None:
+        for batch in group:
+            if batch.on_done is not None and not batch.decisions:
+                batch.on_done(CommitResult(0, []))
+
+        def commit() -> None:
+            self._committer.commit(group)
+
+        self._host.after(self._host.time.draw(0.005, 0.05), commit)
+
+
+class Simulation:
+    """What outlives a process, and the process that runs now.
+
+    Args:
+        folder: Empty folder for the database.
+        seed: Decides everything.
+        documents: Texts of the workflows.
+        world: What calls reach.
+        evaluate: Evaluates foreign expressions.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        documents: list[str],
+        world: Connectors,
+        evaluate: Callable[[str, JsonValue, Variables], JsonValue] | None = None,
+    ) -> None:
+        self.folder = folder
+        self.time = VirtualTime(seed)
+        self.world = world
+        workflows = [load(text) for text in documents]
+        self.revisions = GivenRevisions({w.name: w for w in workflows})
+        self.evaluate = evaluate or _no_worker
+        self.tuning = Tuning()
+        self.boots = 0
+        self.fatal: StorageError | None = None
+        self.acknowledges_early = False
+        self.kernel: Kernel
+        self.host: VirtualHost
+        self._database: Database
+        self._closers: list[Callable[[], None]] = []
+
+    # -- life of the process
+    # -------------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Start a process on the disk; recovery goes on as time passes."""
+        self.boots += 1
+        database = open_database(self.folder, self.tuning, lambda: self.time.true)
+        database.connection.execute(
+            "INSERT OR IGNORE INTO scopes VALUES (1, ?, ?)", (SCOPE.namespace, SCOPE.environment)
+        )
+        next_run_no = database.next_run_no()
+        reader = open_reader(database.path)
+        self.host = VirtualHost(self.time, self.world, reader, self.evaluate)
+        journal = VirtualJournal(
+            self.host, database.committer(self.tuning), acknowledges_early=self.acknowledges_early
+        )
+        self.kernel = Kernel(self.host, journal, self.revisions, self.world, PlainCodec(), self._failed)
+        self.kernel.admission.next_run_no = next_run_no
+        self.kernel.loading.blob = database.blobs.read
+        self._database = database
+        self._closers = [reader.close, database.close]
+        self.kernel.loading.recover(_raise)
+
+    def crash(self) -> None:
+        """The process dies here, between two events; what was committed stays."""
+        self.host.kill()
+        for close in self._closers:
+            close()
+
+    def run(self, until: Callable[[], bool], most_steps: int = 1_000_000) -> bool:
+        """Let events happen until a condition holds; false when there are no more or too many."""
+        for _ in range(most_steps):
+            if until():
+                return True
+            if not self.time.step():
+                return until()
+        return False
+
+    # -- what clients do
+    # -----------------------------------------------------------------------------------------------
+
+    def start(
+        self, name: str, value: JsonValue, done: Callable[[Started | None, Exception | None], None]
+    ) -> None:
+        """Ask for a run."""
+        deployed = self.revisions.resolve(SCOPE, name)
+        extras = deployed.workflow.extras
+        key = gate = None
+        if extras.start_key is not None and extras.start_key.native is not None:
+            key = text_key(extras.start_key.native(value, {}))
+        if extras.concurrency is not None and extras.concurrency.key is not None:
+            native = extras.concurrency.key.native
+            gate = text_key(native(value, {})) if native is not None else None
+        self.kernel.admission.start(StartOrder(StartRun(name, value, "tester"), deployed, key, gate), done)
+
+    def control(self, run_no: int, kind: InputKind, payload: JsonValue = None) -> None:
+        """Suspend, resume or cancel a run; refused silently if it has ended."""
+        self.kernel.deliver(
+            run_no,
+            lambda execution: (
+                None
+                if execution.end is not None
+                else Input(
+                    kind, self.host.now(), payload=payload or {}, actor="tester", audit=f"runs.{kind.name}"
+                )
+            ),
+            lambda refused: None,
+        )
+
+    # -- what an auditor sees
+    # ------------------------------------------------------------------------------------------
+
+    def runs(self) -> list[tuple[int, str, Status]]:
+        """Number, id and status of all committed runs."""
+        rows = self._query("SELECT run_no, id, status FROM runs ORDER BY run_no")
+        return [(number, public, Status(status)) for number, public, status in rows]
+
+    def history(self, run_no: int) -> list[HistoryEntry]:
+        """Committed history of a run."""
+        rows = self._query(SELECT_ROWS, row_range(run_no))
+        found = []
+        for raw in rows:
+            row = StoredRow(*raw)
+            found.append(decode(row, SCOPE, PlainCodec(), read_body(row, self._database.blobs.read)))
+        return found
+
+    def result(self, run_no: int, run_id: str) -> RunResult | None:
+        """Committed end of a run."""
+        history = self.history(run_no)
+        end = history[-1].end if history else None
+        if end is None:
+            return None
+        return RunResult(run_id, end.status, end.output, end.fault, end.cause, end.outcome)
+
+    def timers(self) -> list[tuple[Instant, int, str]]:
+        """Committed timers."""
+        return [tuple(row) for row in self._query("SELECT due, run_no, step FROM timers")]
+
+    def _query(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
+        return self._database.connection.execute(sql, args).fetchall()
+
+    def _failed(self, error: StorageError) -> None:
+        self.fatal = error
+
+
+def _raise(error: Exception | None) -> None:
+    if error is not None:
+        raise error
+
+
+def _no_worker(text: str, value: JsonValue, variables: Variables) -> JsonValue:
+    raise ExpressionFailed("this simulation has no expression worker")
