@@ -153,7 +153,7 @@ def _copy_blobs(
 
 def _check(copy: apsw.Connection, report: Report) -> None:
     report(BackupProgress("check", 0, 1))
-    result = copy.pragma("integrity_check(1)")
+    result = copy.execute("PRAGMA integrity_check(1)").get
     if result != "ok":
         raise StorageError(f"the copy is damaged: {result}; examine the source with `counterpoint doctor`")
     report(BackupProgress("check", 1, 1))

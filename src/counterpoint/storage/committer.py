@@ -12,6 +12,7 @@ it is there. An error of the device is never tried again; the committer refuses 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, TypeAlias
 
@@ -145,6 +146,7 @@ class Committer:
             # With a limit, SQLite would cut the log to nothing here, and the next opening would grow it
             # again.
             self._connection.pragma("journal_size_limit", -1)
+            self.fatal = StorageError("the database is closed", is_fatal=True)
         self._connection.close()
 
     def _commit_group(self, batches: Sequence[WriteBatch]) -> list[CommitResult]:
@@ -296,10 +298,15 @@ class Committer:
         return len(batches), None
 
     def _remove_swept(self, results: list[CommitResult]) -> None:
-        for outcome in chain.from_iterable(result.results for result in results):
-            if isinstance(outcome, SweptBlobs):
-                for digest in outcome.digests:
-                    self._blobs.remove(digest)
+        """Remove files of swept blobs, unless the group stored them again; what stays is found as left over."""
+        with suppress(OSError, apsw.Error):
+            for outcome in chain.from_iterable(result.results for result in results):
+                if isinstance(outcome, SweptBlobs):
+                    for digest in outcome.digests:
+                        if not self._connection.execute(
+                            "SELECT 1 FROM blobs WHERE digest = ?", (digest,)
+                        ).get:
+                            self._blobs.remove(digest)
 
 
 def note_commits(connection: apsw.Connection, reserved: int, now: Instant) -> None:

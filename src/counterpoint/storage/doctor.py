@@ -153,7 +153,7 @@ def _log_size(path: Path) -> Finding:
 
 
 def _integrity(connection: apsw.Connection) -> Finding:
-    result = str(connection.pragma("quick_check(1)"))
+    result = str(connection.execute("PRAGMA quick_check(1)").get)
     return Finding("integrity", result, result == "ok", "Stop the owner, keep the files, restore a backup.")
 
 

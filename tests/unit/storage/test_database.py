@@ -11,10 +11,11 @@ import apsw
 import pytest
 
 from counterpoint.errors import LockLostError, StorageError
-from counterpoint.storage.database import DATABASE_NAME, SERVER, check_sqlite, open_database
+from counterpoint.storage.committer import WriteBatch
+from counterpoint.storage.database import DATABASE_NAME, SERVER, _set_pragmas, check_sqlite, open_database
 from counterpoint.storage.lock import LOCK_NAME, owner_of
 from counterpoint.storage.schema import SCHEMA_VERSION, SEQ_BITS
-from tests.unit.storage.rows import Opened, history_row, new_run
+from tests.unit.storage.rows import HISTORY, Opened, history_row, new_run
 
 
 def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
@@ -39,8 +40,6 @@ def test_the_settings_are_those_of_durability(opened: Opened) -> None:
 
 
 def test_a_setting_that_does_not_take_is_refused() -> None:
-    from counterpoint.storage.database import _set_pragmas
-
     with pytest.raises(StorageError, match="journal_mode"):
         _set_pragmas(apsw.Connection(":memory:"), "FULL")
 
@@ -142,9 +141,6 @@ def test_run_numbers_continue_behind_runs_histories_and_removed_ones(opened: Ope
     assert database.next_run_no() == 5
     row = history_row((9 << SEQ_BITS) + 3)
     opened.committer.commit([new_run(5)])
-    from counterpoint.storage.committer import WriteBatch
-    from tests.unit.storage.rows import HISTORY
-
     opened.committer.commit([WriteBatch(rows=[(HISTORY, [row])])])
     assert database.next_run_no() == 10
     database.connection.execute("INSERT INTO meta VALUES ('run_no_floor', 70)")
