@@ -117,9 +117,12 @@ class StepKey:
         part = name if name.isidentifier() else name.translate(_UNSAFE)
         if visit > 1:
             part = f"{part}~{visit}"
-        if not self.text:
+        text = self.text
+        if not text:
             return StepKey(part)
-        return StepKey(f"{self.text}.{part}", f"{self.identity}.{part}")
+        if self.identity is text:
+            return StepKey(f"{text}.{part}")
+        return StepKey(f"{text}.{part}", f"{self.identity}.{part}")
 
     def item(self, index: int) -> StepKey:
         """Key of one item of a sequence such as `for`; `index` counts from 0."""

@@ -234,8 +234,7 @@ class Admission:
         execution.input = None
         execution.advance()
 
-    # -- children ----------------------------------------------------------------------------------------
-    # --------------
+    # -- children -----------------------------------------------------------------------------------
 
     def start_child(self, parent: Execution, child: ChildPending) -> None:
         """Start a child in the transaction of the parent's row; what it does follows afterwards."""

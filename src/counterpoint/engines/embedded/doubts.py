@@ -12,7 +12,7 @@ from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.retry_plan import MAX_DOUBTS, may_repeat_in_doubt
 from counterpoint.engines.embedded.strands import CallPending
-from counterpoint.ports.connectors import AttemptResult
+from counterpoint.ports.connectors import AttemptResult, Verdict
 from counterpoint.ports.history import InputKind
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def ask(kernel: Kernel, execution: Execution, call: CallPending, failed: Attempt
         if execution.is_dropped or call.is_settled or call.number != number:
             return
         call.handle = None
-        if error is not None:
+        if error is not None or (result is not None and result.verdict is not Verdict.DONE):
+            # The target cannot tell either: a person must look.
             _push(kernel, execution, call, "pause")
         elif result is not None:
             _push_found(kernel, execution, call, result)

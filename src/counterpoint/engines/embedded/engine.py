@@ -188,8 +188,7 @@ class EmbeddedEngine:
         """See `Engine.retry`."""
         await self._retry(scope, run_id, actor, "runs.retry")
 
-    # -- parts -------------------------------------------------------------------------------------------
-    # --------------
+    # -- parts --------------------------------------------------------------------------------------
 
     async def _retry(self, scope: Scope, run_id: str, actor: str, action: str) -> None:
         run_no, status, cause = await self._row(scope, run_id)

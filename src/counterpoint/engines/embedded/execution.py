@@ -123,8 +123,7 @@ class Execution:
         self.settle_at = 0
         self._is_advancing = False
 
-    # -- the cycle ---------------------------------------------------------------------------------------
-    # --------------
+    # -- the cycle ----------------------------------------------------------------------------------
 
     def begin(self, root: Coroutine[Any, Any, Any]) -> None:
         """Make the root strand ready."""
@@ -315,7 +314,12 @@ class Execution:
     @property
     def is_waiting(self) -> bool:
         """Whether the run waits for timers and children alone."""
-        return not self.launches and not any(call.is_open for call in self.calls.values())
+        if self.launches:
+            return False
+        for call in self.calls.values():  # a plain loop: this is asked twice a row
+            if call.is_open:
+                return False
+        return True
 
     def standing(self) -> Status:
         """Status that the row of the run should show."""

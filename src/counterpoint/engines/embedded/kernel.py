@@ -86,8 +86,7 @@ class Kernel:
         self.executions[execution.facts.run_no] = execution
         self.by_id[execution.facts.id] = execution
 
-    # -- inputs ------------------------------------------------------------------------------------------
-    # --------------
+    # -- inputs -------------------------------------------------------------------------------------
 
     def deliver(
         self, run_no: int, make: Callable[[Execution], Input | None], refuse: Callable[[Exception], None]
@@ -187,8 +186,7 @@ class Kernel:
         if execution.replay is None:
             self.timers.drop(execution, due, step)
 
-    # -- ends --------------------------------------------------------------------------------------------
-    # --------------
+    # -- ends ---------------------------------------------------------------------------------------
 
     def close_row(self, execution: Execution) -> None:
         """Hand the open row to the journal."""

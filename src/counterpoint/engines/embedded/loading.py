@@ -76,8 +76,7 @@ class Loading:
         refuse = given.done or (lambda error: None)
         self._kernel.host.soon(lambda: self._kernel.deliver(run_no, lambda execution: given, refuse))
 
-    # -- reading -----------------------------------------------------------------------------------------
-    # --------------
+    # -- reading ------------------------------------------------------------------------------------
 
     def _pump(self) -> None:
         if self._is_reading or not self._queue:
@@ -173,8 +172,7 @@ class Loading:
 
         self._kernel.outbox.submit_decision(mark, lambda result, failure: None)
 
-    # -- recovery ----------------------------------------------------------------------------------------
-    # --------------
+    # -- recovery -----------------------------------------------------------------------------------
 
     def recover(self, done: Callable[[Exception | None], None]) -> None:
         """Bring back what was running when the process ended; `done` when new work can be taken."""
