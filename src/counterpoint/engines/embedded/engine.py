@@ -17,6 +17,7 @@ from counterpoint.engines.embedded.histories import EmbeddedHistories
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.kernel import Kernel
 from counterpoint.engines.embedded.loading import fault_rows
+from counterpoint.engines.embedded.observing import Told, events_of, told_of
 from counterpoint.errors import Conflict, FaultRaised, NotFound, RequestError, StorageError, standard_fault
 from counterpoint.ports.clock import Clock
 from counterpoint.ports.connectors import Connectors
@@ -26,6 +27,9 @@ from counterpoint.ports.history import InputKind
 from counterpoint.ports.payloads import PayloadCodec, PlainCodec
 from counterpoint.storage.readers import Reader
 from counterpoint.storage.writer import Journal
+
+MAX_WATCHED_ROWS = 10_000
+"""Rows of the past that a watcher is told of."""
 
 _RUN = (
     "SELECT r.run_no, r.status, s.namespace, s.environment, r.cause"
@@ -148,19 +152,25 @@ class EmbeddedEngine:
             self.kernel.observers.unwait(run_no, waiter)
 
     async def watch(self, scope: Scope, run_id: str) -> AsyncIterator[RunEvent]:
-        """See `Engine.watch`."""
-        run_no, status, _ = await self._row(scope, run_id)
-        if status.is_final:
-            return
-        queue: asyncio.Queue[RunEvent | None] = asyncio.Queue()
+        """See `Engine.watch`; what happened before comes first, so that nothing falls between start and watch."""
+        run_no, _, _ = await self._row(scope, run_id)
+        queue: asyncio.Queue[Told | None] = asyncio.Queue()
         self.kernel.observers.watch(run_no, queue.put_nowait)
         try:
+            seen = 0
+            for entry in await self.histories.entries(scope, run_id, limit=MAX_WATCHED_ROWS):
+                for event in events_of(run_id, told_of(entry)):
+                    yield event
+                seen = entry.seq
             _, status, _ = await self._row(scope, run_id)
-            while not (status.is_final and queue.empty()):
-                event = await queue.get()
-                if event is None:
+            is_over = status.is_final or status is Status.SUSPENDED
+            while not (is_over and queue.empty()):
+                row = await queue.get()
+                if row is None:
                     return
-                yield event
+                if row.seq > seen:
+                    for event in events_of(run_id, row):
+                        yield event
         finally:
             self.kernel.observers.unwatch(run_no, queue.put_nowait)
 

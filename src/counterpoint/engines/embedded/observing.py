@@ -11,21 +11,27 @@ from counterpoint.core.values import Instant
 from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.rows import RowBody
 from counterpoint.ports.engine import RunEvent, RunResult
-from counterpoint.ports.history import Command, InputKind, RunEnd
+from counterpoint.ports.history import Command, HistoryEntry, InputKind, RunEnd
 
 Waiter = Callable[[RunResult], None]
-Watcher = Callable[[RunEvent | None], None]
+Watcher = Callable[["Told | None"], None]
 
 _COMMAND_EVENTS = {"attempt": "attemptStarted", "timer": "timerSet", "child": "childStarted"}
 
 
 class Told(msgspec.Struct, frozen=True):
-    """A durable row, as observers see it."""
+    """A durable row, as observers see it; `end` is set when the run ended or paused with it."""
 
+    seq: int
     at: Instant
     kind: InputKind
     step: str
     body: RowBody
+
+    @property
+    def end(self) -> RunEnd | None:
+        """How the run ended or paused with this row."""
+        return self.body.end
 
 
 class Observers:
@@ -48,7 +54,7 @@ class Observers:
                 del self._waiters[run_no]
 
     def watch(self, run_no: int, watcher: Watcher) -> None:
-        """Tell every event; None at the end."""
+        """Tell every durable row; None once the run ended or paused."""
         self._watchers.setdefault(run_no, []).append(watcher)
 
     def unwatch(self, run_no: int, watcher: Watcher) -> None:
@@ -71,13 +77,12 @@ class Observers:
             for waiter in waiters:
                 waiter(result)
 
-    def tell(self, execution: Execution, row: Told, end: RunEnd | None) -> None:
-        """Tell watchers what a durable row says."""
+    def tell(self, execution: Execution, row: Told) -> None:
+        """Tell watchers of a durable row."""
         watchers = list(self._watchers.get(execution.facts.run_no, ()))
-        for event in _events(execution.facts.id, row, end):
-            for watcher in watchers:
-                watcher(event)
-        if end is not None:
+        for watcher in watchers:
+            watcher(row)
+        if row.end is not None:
             for watcher in watchers:
                 watcher(None)
             self._watchers.pop(execution.facts.run_no, None)
@@ -88,8 +93,15 @@ def result_of(run_id: str, end: RunEnd, output: Any) -> RunResult:
     return RunResult(run_id, end.status, output, end.fault, end.cause, end.outcome)
 
 
-def _events(run_id: str, row: Told, end: RunEnd | None) -> list[RunEvent]:
-    at, body = row.at, row.body
+def told_of(entry: HistoryEntry) -> Told:
+    """A stored row as observers see it."""
+    body = RowBody(entry.payload, entry.actor, list(entry.commands), list(entry.decisions), entry.end)
+    return Told(entry.seq, entry.at, entry.kind, entry.step, body)
+
+
+def events_of(run_id: str, row: Told) -> list[RunEvent]:
+    """What a row means to people who watch."""
+    at, body, end = row.at, row.body, row.end
     events = _input_events(run_id, row)
     for decision in body.decisions:
         detail = f"{decision.kind}: {msgspec.json.encode(decision.choice).decode()}"

@@ -66,7 +66,7 @@ class Records:
             execution.decisions,
             execution.end if is_ending else None,
         )
-        told = Told(execution.now, kind, "" if given is None else given.step, body)
+        told = Told(execution.seq + 1, execution.now, kind, "" if given is None else given.step, body)
         self._append(execution, told)
         self._update_run(execution, is_ending)
         for seq in execution.forget:
@@ -191,7 +191,7 @@ class Records:
             if done is not None:
                 done(None)
             if kernel.observers.is_watched(execution.facts.run_no):
-                kernel.observers.tell(execution, row, end)
+                kernel.observers.tell(execution, row)
             if end is not None:
                 self._ended(execution, end)
             elif execution.is_suspended and row.kind is InputKind.SUSPEND:
