@@ -298,7 +298,7 @@ class Committer:
         return len(batches), None
 
     def _remove_swept(self, results: list[CommitResult]) -> None:
-        """Remove files of swept blobs, unless the group stored them again; what stays is found as left over."""
+        """Remove files of swept blobs, unless the group stored them again; what stays is found later."""
         with suppress(OSError, apsw.Error):
             for outcome in chain.from_iterable(result.results for result in results):
                 if isinstance(outcome, SweptBlobs):
