@@ -21,7 +21,8 @@ import apsw
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks"
 LATEST = FOLDER / "latest.json"
-NO_BENCHMARKS = {"report"}
+PROGRAM = 'if __name__ == "__main__":'
+"""What tells a benchmark from the modules that benchmarks share."""
 
 
 def environment() -> str:
@@ -46,7 +47,8 @@ def cpu_lines() -> list[str]:
 
 def benchmarks(names: list[str]) -> list[Path]:
     """Files to run: all, or those named."""
-    found = {p.stem: p for p in sorted(FOLDER.glob("[a-z]*.py")) if p.stem not in NO_BENCHMARKS}
+    files = sorted(FOLDER.glob("[a-z]*.py"))
+    found = {p.stem: p for p in files if PROGRAM in p.read_text(encoding="utf-8")}
     unknown = [name for name in names if name not in found]
     if unknown:
         sys.exit(f"There is no benchmark {', '.join(unknown)}; there are {', '.join(found)}.")
