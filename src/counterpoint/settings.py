@@ -293,11 +293,13 @@ class _Draft:
             self.origins.setdefault(key, Origin("default"))
         self.values.setdefault("data", _absolute("data", DEFAULT_DATA, self.folder))
         sections = {
-            section: struct(**{
-                field.name: self.values[f"{section}.{field.name}"]
-                for field in msgspec.structs.fields(struct)
-                if f"{section}.{field.name}" in self.values
-            })
+            section: struct(
+                **{
+                    field.name: self.values[f"{section}.{field.name}"]
+                    for field in msgspec.structs.fields(struct)
+                    if f"{section}.{field.name}" in self.values
+                }
+            )
             for section, struct in SECTIONS.items()
         }
         values: dict[str, Any] = dict(sections)

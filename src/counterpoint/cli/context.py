@@ -10,12 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from counterpoint.cli.documents import Document
 from counterpoint.cli.output import Output
 from counterpoint.core.values import JsonValue
 from counterpoint.settings import DEFAULT_DATA, LoadedSettings, load_settings
 
 if TYPE_CHECKING:
-    from counterpoint.cli.render.failures import Document
     from counterpoint.cli.session import Session
 
 Answer = TypeVar("Answer")

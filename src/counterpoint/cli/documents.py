@@ -17,6 +17,13 @@ MAX_INPUT_BYTES = 8 * 1024 * 1024
 STDIN = "-"
 
 
+class Document(msgspec.Struct, frozen=True):
+    """A document that the user gave: its name and its text."""
+
+    name: str
+    text: str
+
+
 def read_document(path: str) -> str:
     """Text of a workflow document.
 

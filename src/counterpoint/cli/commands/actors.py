@@ -32,9 +32,7 @@ def add(context: CommandContext, name: str) -> None:
 @click.pass_obj
 def list_(context: CommandContext) -> None:
     """List local actors."""
-    from counterpoint.cli.render.records import actors
-
-    context.out.show(context.ask("actors.list"), actors)
+    context.out.show(context.ask("actors.list"), "records.actors")
 
 
 @command.command()

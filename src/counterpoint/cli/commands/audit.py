@@ -19,6 +19,4 @@ def command() -> None:
 @click.pass_obj
 def list_(context: CommandContext, limit: int, before: int) -> None:
     """List changes, newest first."""
-    from counterpoint.cli.render.records import audit
-
-    context.out.show(context.ask("audit.list", limit=limit, before=before), audit)
+    context.out.show(context.ask("audit.list", limit=limit, before=before), "records.audit")

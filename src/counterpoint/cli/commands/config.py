@@ -18,11 +18,9 @@ def command() -> None:
 @click.pass_obj
 def explain(context: CommandContext) -> None:
     """Show each setting, its value and its source: default, file, environment or option."""
-    from counterpoint.cli.render.records import settings
-
     loaded = context.loaded
     rows = [
         {"key": key, "value": value, "source": loaded.origins[key].kind, "name": loaded.origins[key].name}
         for key, value in values_of(loaded.settings).items()
     ]
-    context.out.show(rows, settings)
+    context.out.show(rows, "records.settings")

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from counterpoint.cli.context import CommandContext
-from counterpoint.cli.documents import STDIN, read_document
+from counterpoint.cli.documents import STDIN, Document, read_document
 from counterpoint.cli.group import JsonCommand
 
 
@@ -19,18 +19,14 @@ from counterpoint.cli.group import JsonCommand
 @click.pass_obj
 def command(context: CommandContext, file: str, dev: bool, dry_run: bool) -> None:
     """Deploy a workflow document as a closed revision; - reads it from stdin."""
-    from counterpoint.cli.render.records import deployment
-
     parameters = deploy_parameters(context, file, is_dev=dev, is_dry_run=dry_run)
-    context.out.show(context.ask("workflows.deploy", **parameters), deployment)
+    context.out.show(context.ask("workflows.deploy", **parameters), "records.deployment")
 
 
 def deploy_parameters(
     context: CommandContext, file: str, *, is_dev: bool, is_dry_run: bool = False
 ) -> dict[str, Any]:
     """Parameters that deploy a file; messages about it will show its lines from now on."""
-    from counterpoint.cli.render.failures import Document
-
     text = read_document(file)
     context.document = Document(file, text)
     # A token says nothing about rights on files, so its bearer may not have the owner read any.

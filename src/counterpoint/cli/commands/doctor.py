@@ -17,8 +17,6 @@ def command(context: CommandContext) -> int:
 
     Exit code 1 if anything is not as it should be.
     """
-    from counterpoint.cli.render.records import findings
-
     found = context.ask("doctor.run")
-    context.out.show(found, findings)
+    context.out.show(found, "records.findings")
     return 0 if all(item["isOk"] for item in found) else UNWELL

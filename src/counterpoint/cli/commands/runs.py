@@ -40,13 +40,11 @@ def command() -> None:
 @click.pass_obj
 def list_(context: CommandContext, workflow: str, status: str, limit: int, before: str, stuck: bool) -> None:
     """List runs, newest first; with --stuck what needs a person, by cause."""
-    from counterpoint.cli.render.runs import run_list, stuck_groups
-
     if stuck:
-        context.out.show(context.ask("runs.stuck"), stuck_groups)
+        context.out.show(context.ask("runs.stuck"), "runs.stuck_groups")
         return
     query: dict[str, JsonValue] = {"workflow": workflow, "status": status, "limit": limit, "before": before}
-    context.out.show(context.ask("runs.list", **query), run_list)
+    context.out.show(context.ask("runs.list", **query), "runs.run_list")
 
 
 @command.command()
@@ -54,9 +52,7 @@ def list_(context: CommandContext, workflow: str, status: str, limit: int, befor
 @click.pass_obj
 def show(context: CommandContext, run_id: str) -> None:
     """Show a run with its steps, input and output."""
-    from counterpoint.cli.render.runs import run_detail
-
-    context.out.show(context.ask("runs.show", id=run_id), run_detail)
+    context.out.show(context.ask("runs.show", id=run_id), "runs.run_detail")
 
 
 @command.command()
@@ -74,7 +70,7 @@ def watch(context: CommandContext, run_id: str) -> int:
             return tell_result(context, await follow_run(context, session, run_id))
         async with aclosing(session.stream("runs.watch", context.params(id=run_id))) as events:
             async for event in events:
-                context.out.item(event, str)
+                context.out.item(event, "progress.event_line")
         result: dict[str, Any] = await session.call("runs.wait", context.params(id=run_id))
         return EXIT_CODES.get(result["status"], 1)
 
@@ -86,9 +82,7 @@ def watch(context: CommandContext, run_id: str) -> int:
 @click.pass_obj
 def explain(context: CommandContext, run_id: str) -> None:
     """Say why a run is where it is: trigger, choices with their values, attempts, and what to do next."""
-    from counterpoint.cli.render.runs import explanation
-
-    context.out.show(context.ask("runs.explain", id=run_id), explanation)
+    context.out.show(context.ask("runs.explain", id=run_id), "runs.explanation")
 
 
 @command.command()
@@ -96,9 +90,7 @@ def explain(context: CommandContext, run_id: str) -> None:
 @click.pass_obj
 def effects(context: CommandContext, run_id: str) -> None:
     """List what a run did outside: done, not done or unknown, and what to do about it."""
-    from counterpoint.cli.render.runs import effect_report
-
-    context.out.show(context.ask("runs.effects", id=run_id), effect_report)
+    context.out.show(context.ask("runs.effects", id=run_id), "runs.effect_report")
 
 
 @command.command()
@@ -108,9 +100,7 @@ def effects(context: CommandContext, run_id: str) -> None:
 @click.pass_obj
 def history(context: CommandContext, run_id: str, after: int, limit: int) -> None:
     """Show the recorded rows of a run."""
-    from counterpoint.cli.render.runs import history as render
-
-    context.out.show(context.ask("runs.history", id=run_id, after=after, limit=limit), render)
+    context.out.show(context.ask("runs.history", id=run_id, after=after, limit=limit), "runs.history")
 
 
 @command.command()
@@ -118,10 +108,8 @@ def history(context: CommandContext, run_id: str, after: int, limit: int) -> Non
 @click.pass_obj
 def verify(context: CommandContext, run_id: str) -> int:
     """Recompute a run's digest chain from the stored bytes; exit code 1 if it is broken."""
-    from counterpoint.cli.render.runs import verification
-
     result = context.ask("runs.verify", id=run_id)
-    context.out.show(result, verification)
+    context.out.show(result, "runs.verification")
     return 0 if result["isIntact"] else NOT_ALL
 
 
@@ -181,9 +169,8 @@ def _steer(context: CommandContext, name: str, request: dict[str, JsonValue], is
         if is_followed:
             context.interruption = f"Run {record['id']} goes on without this command."
             return tell_result(context, await follow_run(context, session, record["id"]))
-        from counterpoint.cli.render.runs import steered
 
-        context.out.show(record, steered)
+        context.out.show(record, "runs.steered")
         if record["status"] in {"pending", "running", "waiting"}:
             tell_where_it_goes_on(context, session, record["id"])
         return 0
@@ -193,14 +180,13 @@ def _steer(context: CommandContext, name: str, request: dict[str, JsonValue], is
 
 def _retry_stuck(context: CommandContext, request: dict[str, JsonValue]) -> int:
     """Exit code of a bulk retry: 0 when the first run passed and none was refused."""
-    from counterpoint.cli.render.runs import bulk_progress
 
     async def work(session: Session) -> int:
         last: dict[str, Any] = {}
         async with aclosing(session.stream("runs.retryBulk", context.params(**request))) as items:
             async for item in items:
                 last = item
-                context.out.item(item, bulk_progress)
+                context.out.item(item, "runs.bulk_progress")
         return 0 if last.get("kind") == "finished" and not last.get("refused") else NOT_ALL
 
     return context.within_session(work)

@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from counterpoint.cli.context import CommandContext
-from counterpoint.cli.documents import read_document
+from counterpoint.cli.documents import Document, read_document
 from counterpoint.cli.group import JsonCommand
 from counterpoint.cli.session import Session
 from counterpoint.errors import Problem
@@ -46,7 +46,7 @@ async def _check(context: CommandContext, session: Session, text: str) -> dict[s
 
 
 def _show(context: CommandContext, result: dict[str, Any], text: str) -> None:
-    from counterpoint.cli.render.failures import Document, definition_problems
+    from counterpoint.cli.render.failures import definition_problems
 
     file, problems = result["file"], msgspec.convert(result["problems"], tuple[Problem, ...])
     if problems:

@@ -17,9 +17,7 @@ def command() -> None:
 @click.pass_obj
 def list_(context: CommandContext) -> None:
     """List the active revision of each workflow."""
-    from counterpoint.cli.render.records import workflows
-
-    context.out.show(context.ask("workflows.list"), workflows)
+    context.out.show(context.ask("workflows.list"), "records.workflows")
 
 
 @command.command()
@@ -29,11 +27,10 @@ def list_(context: CommandContext) -> None:
 @click.pass_obj
 def show(context: CommandContext, name: str, version: str, is_document: bool) -> None:
     """Show a workflow NAME or NAMESPACE/NAME, its versions and its document."""
-    from counterpoint.cli.render.records import workflow_detail
     from counterpoint.cli.render.text import safe_document
 
     detail = context.ask("workflows.show", name=name, version=version)
     if is_document and not context.is_json:
         context.out.people.print(safe_document(detail["document"]), soft_wrap=True)
         return
-    context.out.show(detail, workflow_detail)
+    context.out.show(detail, "records.workflow_detail")

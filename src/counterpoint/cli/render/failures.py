@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from counterpoint.cli.documents import Document
 from counterpoint.cli.render.text import one_line, plural, safe
 from counterpoint.errors import (
     CounterpointError,
@@ -25,13 +25,6 @@ MAX_PROBLEMS = 50
 
 MAX_WIDTH = 160
 """Characters of a document's line that are shown."""
-
-
-class Document(msgspec.Struct, frozen=True):
-    """A document that the user gave: its name and its text."""
-
-    name: str
-    text: str
 
 
 def failure(error: CounterpointError, document: Document | None = None) -> RenderableType:
