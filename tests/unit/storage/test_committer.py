@@ -174,3 +174,32 @@ def test_an_update_behind_an_insert_of_the_same_group_finds_its_row(opened: Open
         (1, 7),
         (2, 2),
     ]
+
+
+def test_a_full_disk_inside_a_decision_refuses_the_group_and_not_only_the_decision(opened: Opened) -> None:
+    connection = opened.database.connection
+    connection.pragma("max_page_count", connection.pragma("page_count") + 2)
+
+    def large(connection: apsw.Connection, _: int) -> None:
+        connection.execute("INSERT INTO meta VALUES ('large', zeroblob(1000000))")
+
+    results = opened.committer.commit([new_run(1), WriteBatch(decisions=[large])])
+    assert [result.error is not None and result.error.is_full for result in results] == [True, True]
+    assert opened.committer.fatal is None
+    assert opened.value("SELECT count(*) FROM runs") == 0
+    connection.pragma("max_page_count", 1_000_000)
+    held_back = opened.committer.commit([new_run(2)])[0]
+    assert held_back.error is not None
+    opened.committer.resume()
+    assert opened.committer.commit([new_run(1)])[0].error is None
+
+
+def test_a_decision_alone_that_finds_the_disk_full_holds_nothing_back(opened: Opened) -> None:
+    connection = opened.database.connection
+    connection.pragma("max_page_count", connection.pragma("page_count") + 2)
+
+    def large(connection: apsw.Connection, _: int) -> None:
+        connection.execute("INSERT INTO meta VALUES ('large', zeroblob(1000000))")
+
+    assert opened.committer.commit([WriteBatch(decisions=[large])])[0].error is not None
+    assert opened.committer.commit([new_run(1)])[0].error is None

@@ -14,7 +14,7 @@ from counterpoint.errors import StorageError
 from counterpoint.storage.committer import CommitResult, WriteBatch
 from counterpoint.storage.database import Database, open_database
 from counterpoint.storage.writer import Writer
-from tests.unit.storage.rows import new_run
+from tests.unit.storage.rows import HISTORY, history_row, new_run
 
 Callback = Callable[[], None]
 
@@ -163,3 +163,25 @@ def test_a_loop_that_is_gone_does_not_stop_the_writer(database: Database) -> Non
     writer.submit(new_run(1))
     writer.close()
     assert writer.stats.batches == 1
+
+
+def test_work_behind_a_full_disk_waits_for_the_sender_to_resume(database: Database, loop: Loop) -> None:
+    results: list[CommitResult] = []
+    connection = database.connection
+    writer = Writer(database.committer(), loop.posted.put)
+
+    def submit(batch: WriteBatch) -> bool:
+        """Whether the batch was refused because the disk is full."""
+        batch.on_done = results.append
+        writer.submit(batch)
+        loop.turn()
+        error = results[-1].error
+        return error is not None and error.is_full
+
+    connection.pragma("max_page_count", connection.pragma("page_count"))
+    assert submit(WriteBatch(rows=[(HISTORY, [history_row(n, b"x" * 4000) for n in range(50)])]))
+    connection.pragma("max_page_count", 1_000_000)
+    assert submit(new_run(1))
+    writer.resume()
+    assert not submit(new_run(1))
+    writer.close()
