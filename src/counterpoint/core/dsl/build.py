@@ -16,7 +16,7 @@ from counterpoint.core.dsl.grammar_tasks import KINDS
 from counterpoint.core.dsl.model import Extension, Schedule, Task, Workflow
 from counterpoint.core.dsl.node import Node
 from counterpoint.core.dsl.pointers import pointer_of
-from counterpoint.core.dsl.report import Report, did_you_mean
+from counterpoint.core.dsl.report import Report
 from counterpoint.core.dsl.scope import (
     BEFORE_INPUT,
     SCHEDULE,
@@ -69,7 +69,9 @@ def _check_language(build: Build) -> None:
     node = build.root.at("evaluate", "language")
     if node.text is not None and node.text not in LANGUAGES:
         message = f"The expression language `{node.text[:40]}` is not supported."
-        build.report.add(node.path, "language", message, did_you_mean(node.text, LANGUAGES) or "Use `jq`.")
+        build.report.add(
+            node.path, "language", message, build.report.did_you_mean(node.text, LANGUAGES) or "Use `jq`."
+        )
 
 
 def _build_extensions(build: Build) -> dict[str, tuple[Extension, ...]]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from counterpoint.core.dsl.build_events import build_iterator
 from counterpoint.core.dsl.build_functions import build_function
 from counterpoint.core.dsl.building import NOTHING, Allowed, Build, Common
 from counterpoint.core.dsl.grammar_parts import SCHEMES, is_expression
 from counterpoint.core.dsl.grammar_tasks import PROTOCOLS
+from counterpoint.core.dsl.hints import MAX_CHOICES
 from counterpoint.core.dsl.model import (
     Authentication,
     CallFunctionTask,
@@ -19,7 +21,6 @@ from counterpoint.core.dsl.model import (
 )
 from counterpoint.core.dsl.node import Node
 from counterpoint.core.dsl.pointers import pointer_of
-from counterpoint.core.dsl.report import did_you_mean
 from counterpoint.core.dsl.scope import BODY, Enclosure
 
 _TARGET = re.compile(r"(?P<name>[^:@\s]+)(?::(?P<version>[^@\s]+))?(?:@(?P<catalog>\S+))?")
@@ -144,7 +145,10 @@ def _build_named_call(
     elif not version and name in build.known("functions"):
         function = build_function(build, name, place, enclosure)
     elif "." not in name:
-        known = [*build.known("functions"), "http", *PROTOCOLS]
-        hint = did_you_mean(name, known) or "Actions of connectors are called as `CONNECTOR.ACTION`."
+        known = ["http", *PROTOCOLS, *islice(build.known("functions"), MAX_CHOICES)]
+        hint = (
+            build.report.did_you_mean(name, known)
+            or "Actions of connectors are called as `CONNECTOR.ACTION`."
+        )
         build.report.add(place.path, "dangling", f"There is no function `{name[:60]}`.", hint)
     return CallFunctionTask(**common, target=name, version=version, catalog=catalog, function=function)

@@ -11,7 +11,7 @@ from counterpoint.core.dsl.grammar_parts import is_expression
 from counterpoint.core.dsl.model import DurationSpec, Extension, Task, TaskList
 from counterpoint.core.dsl.node import Node
 from counterpoint.core.dsl.pointers import Path
-from counterpoint.core.dsl.report import Report, did_you_mean
+from counterpoint.core.dsl.report import Report
 from counterpoint.core.dsl.scope import EXPORT, Enclosure
 from counterpoint.core.expr.check import ExpressionInvalid
 from counterpoint.core.expr.compile import (
@@ -91,16 +91,20 @@ class Build:
         self.extensions: dict[str, tuple[Extension, ...]] = {}
         self.functions: dict[tuple[str, bool], Task | None] = {}
         self.heights: dict[tuple[str, bool], int] = {}
+        self._known: dict[str, dict[str, None]] = {}
         self.open_functions: list[OpenFunction] = []
 
     # --- reusable components ---
 
-    def known(self, kind: str) -> list[str]:
-        """Names under `use.KIND`."""
-        node = self.root.at("use", kind)
-        if kind == "secrets":
-            return [item.text for item in node.items() if item.text is not None]
-        return [name for name, _ in node.members()]
+    def known(self, kind: str) -> dict[str, None]:
+        """Names under `use.KIND`, in order."""
+        if kind not in self._known:
+            node = self.root.at("use", kind)
+            names = (
+                [item.text for item in node.items()] if kind == "secrets" else [n for n, _ in node.members()]
+            )
+            self._known[kind] = dict.fromkeys(name for name in names if name is not None)
+        return self._known[kind]
 
     def component(self, kind: str, reference: Node) -> Node | None:
         """The entry of `use.KIND` that a reference names; a dangling one is reported and gives None."""
@@ -111,7 +115,7 @@ class Build:
         if name in known:
             return self.root.at("use", kind, name)
         what = _SINGULAR[kind]
-        hint = did_you_mean(name, known) or f"Add it under `use.{kind}`."
+        hint = self.report.did_you_mean(name, known) or f"Add it under `use.{kind}`."
         self.report.add(
             reference.path, "dangling", f"There is no {what} `{name[:60]}` in `use.{kind}`.", hint
         )
@@ -209,7 +213,7 @@ class Build:
                     message, hint = f"`${name}` is not available in this place.", _hint_for(allowed)
                 else:
                     message = f"`${name}` is not a variable in this place."
-                    hint = did_you_mean(name, allowed) or _hint_for(allowed)
+                    hint = self.report.did_you_mean(name, allowed) or _hint_for(allowed)
                 self.report.add(path, "variable", message, hint)
         if not program.variables.isdisjoint({"secrets", "secret"}):
             self._check_secrets(program.text, path)
@@ -219,7 +223,7 @@ class Build:
         for match in _SECRET_NAME.finditer(text):
             name = match.group(1) or match.group(2) or ""
             if name not in known:
-                hint = did_you_mean(name, known) or "Add it under `use.secrets`."
+                hint = self.report.did_you_mean(name, known) or "Add it under `use.secrets`."
                 message = f"There is no secret `{name[:60]}` in `use.secrets`."
                 self.report.add(path, "dangling", message, hint)
 

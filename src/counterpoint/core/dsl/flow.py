@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 
 from counterpoint.core.dsl.building import Build
+from counterpoint.core.dsl.hints import MAX_CHOICES
 from counterpoint.core.dsl.model import (
     CONTINUE,
     END,
@@ -18,7 +20,6 @@ from counterpoint.core.dsl.model import (
     TryTask,
 )
 from counterpoint.core.dsl.node import Node
-from counterpoint.core.dsl.report import did_you_mean
 
 WORDS = {"continue": CONTINUE, "exit": EXIT, "end": END}
 """Directives with a meaning of their own; a task of that name cannot be a target."""
@@ -33,7 +34,10 @@ def build_directive(build: Build, node: Node, siblings: Mapping[str, int]) -> Di
         return WORDS[name]
     if name in siblings:
         return Directive(Flow.GOTO, siblings[name], name)
-    hint = did_you_mean(name, [*siblings, *WORDS]) or "A target lies in the same list as its task."
+    hint = (
+        build.report.did_you_mean(name, [*WORDS, *islice(siblings, MAX_CHOICES)])
+        or "A target lies in the same list as its task."
+    )
     build.report.add(node.path, "unknown-target", f"There is no task `{name[:60]}` in this list.", hint)
     return CONTINUE
 

@@ -18,7 +18,7 @@ from counterpoint.core.dsl.grammar_parts import (
     TIMEOUT_OR_NAME,
 )
 from counterpoint.core.dsl.pointers import Path
-from counterpoint.core.dsl.report import Report, nearest
+from counterpoint.core.dsl.report import Report
 from counterpoint.core.dsl.shapes import (
     FLAG,
     MAP,
@@ -61,7 +61,7 @@ class _TaskShape:
 
     def _report_no_kind(self, value: dict[str, JsonValue], path: Path, report: Report) -> None:
         unknown = [key for key in list(value)[:20] if key not in _COMMON]
-        near = [(key, nearest(key, KINDS)) for key in unknown]
+        near = [(key, report.nearest(key, KINDS)) for key in unknown]
         hint = next((f"Is `{key}` meant to be `{kind}`?" for key, kind in near if kind), "")
         known = ", ".join(f"`{kind}`" for kind in KINDS)
         message = "The task has no kind." if value else "The task is empty."

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from difflib import get_close_matches
+from collections.abc import Collection
 
+from counterpoint.core.dsl import hints
 from counterpoint.core.dsl.pointers import Path, pointer_of
 from counterpoint.core.dsl.yaml_reader import Place, Position
 from counterpoint.errors import Problem
@@ -12,30 +12,8 @@ from counterpoint.errors import Problem
 MAX_PROBLEMS = 200
 """After so many problems the rest is dropped: nobody reads on, and a hostile document must stay cheap."""
 
-_MAX_HINT_CHARACTERS = 64
-
-
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """The known name that looks most like a name, or an empty text."""
-    if len(name) > _MAX_HINT_CHARACTERS:
-        return ""
-    choices = list(known)
-    lowered = {choice.lower(): choice for choice in choices}
-    if name.lower() in lowered:
-        return lowered[name.lower()]
-    matches = get_close_matches(name, choices[:1000], 1, cutoff)
-    return matches[0] if matches else ""
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Hint with the nearest known name, else with the known names if they are few."""
-    choices = list(known)
-    near = nearest(name, choices)
-    if near:
-        return f"Did you mean `{near}`?"
-    if 0 < len(choices) <= 16:
-        return "Known: " + ", ".join(f"`{choice}`" for choice in sorted(choices)) + "."
-    return ""
+MAX_COMPARISONS = 10_000
+"""So many names are compared for hints; after that problems come without the nearest name."""
 
 
 class Report:
@@ -45,6 +23,7 @@ class Report:
         self._places = places
         self._problems: dict[tuple[str, str, str], Problem] = {}
         self._count = {True: 0, False: 0}
+        self._comparisons = 0
 
     def add(
         self,
@@ -71,6 +50,16 @@ class Report:
     def warn(self, path: Path, code: str, message: str, hint: str = "") -> None:
         """Record a problem that does not forbid the document's use."""
         self.add(path, code, message, hint, is_warning=True)
+
+    def nearest(self, name: str, known: Collection[str], cutoff: float = hints.CUTOFF) -> str:
+        """The known name that looks most like a name; empty when none does, or after too many comparisons."""
+        self._comparisons += len(known)
+        return hints.nearest(name, known, cutoff) if self._comparisons <= MAX_COMPARISONS else ""
+
+    def did_you_mean(self, name: str, known: Collection[str]) -> str:
+        """Hint with the nearest known name, else with all known names if they are few."""
+        self._comparisons += len(known)
+        return hints.did_you_mean(name, known) if self._comparisons <= MAX_COMPARISONS else ""
 
     def _position(self, path: Path, code: str) -> Position:
         place, _ = self._places.find(path)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from counterpoint.core.dsl.pointers import Path
-from counterpoint.core.dsl.report import Report, did_you_mean, nearest
+from counterpoint.core.dsl.report import Report
 from counterpoint.core.values import JsonValue
 
 
@@ -78,7 +78,7 @@ class Text:
             wrong_type(value, "text", path, report, _SCALAR_HINT if is_scalar else "")
         elif self.choices and value not in self.choices:
             known = ", ".join(f"`{choice}`" for choice in self.choices)
-            near = nearest(value, self.choices)
+            near = report.nearest(value, self.choices)
             hint = f"Did you mean `{near}`?" if near else ""
             report.add(path, "not-allowed", f"`{value[:60]}` is not one of {known}.", hint)
         elif self.pattern is not None and not self.pattern.fullmatch(value):
@@ -261,7 +261,9 @@ class Fields:
             return
         for name in self.required:
             if name not in value:
-                report.add(path, "missing", f"`{name}` is missing in {self.what}.", self._hint_missing(value))
+                report.add(
+                    path, "missing", f"`{name}` is missing in {self.what}.", self._hint_missing(value, report)
+                )
         if self.one_of:
             self._check_one_of(value, path, report)
         if len(value) < self.least:
@@ -273,10 +275,10 @@ class Fields:
             else:
                 shape.check(item, (*path, name), report)
 
-    def _hint_missing(self, value: Mapping[str, JsonValue]) -> str:
+    def _hint_missing(self, value: Mapping[str, JsonValue], report: Report) -> str:
         unknown = [name for name in list(value)[:20] if name not in self.members]
         for name in self.required:
-            near = nearest(name, unknown) if name not in value else ""
+            near = report.nearest(name, unknown) if name not in value else ""
             if near:
                 return f"Is `{near}` meant to be `{name}`?"
         return ""
@@ -294,9 +296,9 @@ class Fields:
         place = (*path, name)
         if not self.is_open:
             message = f"`{name[:60]}` is not known in {self.what}."
-            report.add(place, "unknown-key", message, did_you_mean(name, self.members))
+            report.add(place, "unknown-key", message, report.did_you_mean(name, self.members))
             return
-        near = nearest(name, self.members, cutoff=0.8)
+        near = report.nearest(name, self.members, cutoff=0.8)
         if near:
             message = f"`{name}` has no meaning in {self.what}; it looks like `{near}`."
             report.warn(place, "unknown-key", message, f"Did you mean `{near}`?")

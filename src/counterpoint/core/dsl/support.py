@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from counterpoint.core.dsl.build_calls import DEFAULT_CATALOG
+from counterpoint.core.dsl.hints import did_you_mean
 from counterpoint.core.dsl.model import (
     Authentication,
     CallFunctionTask,
@@ -16,7 +17,6 @@ from counterpoint.core.dsl.model import (
     Task,
     Workflow,
 )
-from counterpoint.core.dsl.report import did_you_mean
 from counterpoint.core.dsl.walk import tasks_of
 from counterpoint.errors import Problem
 

@@ -86,7 +86,7 @@ _CONSTANTS: dict[str, JsonValue] = {
     "": None, "~": None, "null": None, "Null": None, "NULL": None,
     "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
 }  # fmt: skip
-_PLAIN_STARTS = frozenset("abcdeghijklmopqrsuvwxyzABCDEGHIJKLMOPQRSUVWXYZ_$") - set("ntNT")
+_PLAIN_STARTS = frozenset("abcdeghijklmopqrsuvwxyzABCDEGHIJKLMOPQRSUVWXYZ_$")
 _SCALAR_TAGS = ("str", "int", "float", "bool", "null")
 _CORE = "tag:yaml.org,2002:"
 _SURROGATES = re.compile(r"\\u[dD]([89abAB][0-9a-fA-F]{2})\\u[dD]([c-fC-F][0-9a-fA-F]{2})")
@@ -146,7 +146,7 @@ def _decode(text: str | bytes) -> str:
 
 def _join_surrogates(text: str) -> str:
     # JSON writes characters beyond 16 bits as two escapes, which YAML refuses.
-    if not text.lstrip().startswith("{") or "\\u" not in text:
+    if "\\u" not in text or not text.lstrip().startswith(("{", "[", '"')):
         return text
     try:
         msgspec.json.decode(text)
