@@ -8,7 +8,10 @@ million; there is no offset, no count and no sort over what is stored.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import nlargest
 from typing import Any
+
+import apsw
 
 from counterpoint.core.values import Scope, Status, decode_json
 from counterpoint.errors import InvalidRequest
@@ -19,9 +22,6 @@ from counterpoint.stores.sqlite.queries import IN_SCOPE, scope_values
 MAX_PAGE = 500
 """Most rows of one page."""
 
-MAX_RANGES = 400
-"""Ranges in one statement; SQLite allows 500 parts of a compound."""
-
 _RUN = """SELECT r.id, r.run_no, s.namespace, s.environment, w.name, v.version, r.revision_no, r.status,
     r.started, r.actor, r.correlation_id, r.trace_id, r.ended, r.start_key, p.id, r.outcome, r.cause
     FROM runs r JOIN scopes s ON s.scope_no = r.scope_no
@@ -29,9 +29,10 @@ _RUN = """SELECT r.id, r.run_no, s.namespace, s.environment, w.name, v.version, 
     JOIN revisions v ON v.revision_no = r.revision_no LEFT JOIN runs p ON p.run_no = r.parent_no
     WHERE r.run_no IN """
 
-_RANGE = """SELECT * FROM (SELECT started, run_no FROM runs
-    WHERE workflow_no = {workflow} AND status = {status} AND (started, run_no) < (?1, ?2)
-    ORDER BY started DESC, run_no DESC LIMIT ?3)"""
+RANGE = """SELECT started, run_no FROM runs
+    WHERE workflow_no = ? AND status = ? AND (started, run_no) < (?, ?) AND started >= ?
+    ORDER BY started DESC, run_no DESC LIMIT ?"""
+"""One range: below a position, not before a floor."""
 
 _END = 2**62
 
@@ -48,18 +49,27 @@ async def page_of_runs(reader: Reader, scope: Scope, query: RunQuery) -> Page:
     sql = f"""SELECT w.workflow_no FROM workflows w JOIN scopes s ON s.scope_no = w.scope_no
               WHERE {IN_SCOPE} AND (? = '' OR w.name = ?)"""
     values = (*scope_values(scope), query.workflow, query.workflow)
-    ranges = [(row[0], status) for row in await reader.query(sql, values) for status in statuses]
-    found: list[tuple[int, int]] = []
-    for first in range(0, len(ranges), MAX_RANGES):
-        part = ranges[first : first + MAX_RANGES]
-        # Only integers read from our own tables are put into the text: a statement may bind too few values.
-        union = " UNION ALL ".join(_RANGE.format(workflow=int(w), status=int(s)) for w, s in part)
-        merged = f"{union} ORDER BY 1 DESC, 2 DESC LIMIT ?3"
-        found.extend((row[0], row[1]) for row in await reader.query(merged, (started, run_no, limit + 1)))
-    found.sort(reverse=True)
+    workflows = [row[0] for row in await reader.query(sql, values)]
+    ranges = [(workflow, int(status)) for workflow in workflows for status in statuses]
+    found = await reader.read(lambda connection: _newest(connection, ranges, (started, run_no), limit + 1))
     page = found[:limit]
     items = await read_runs(reader, [number for _, number in page])
     return Page(items, f"{page[-1][0]}-{page[-1][1]}" if len(found) > limit else "")
+
+
+def _newest(
+    connection: apsw.Connection, ranges: Sequence[tuple[int, int]], position: tuple[int, int], count: int
+) -> list[tuple[int, int]]:
+    """Start and number of the newest runs of all ranges below a position."""
+    found: list[tuple[int, int]] = []
+    floor = 0
+    for workflow, status in ranges:
+        # One small statement again and again stays prepared; one union of hundreds of ranges would not.
+        rows: list[Any] = connection.execute(RANGE, (workflow, status, *position, floor, count)).fetchall()
+        if rows:
+            found = nlargest(count, [*found, *rows])
+            floor = found[-1][0] if len(found) == count else 0
+    return found
 
 
 async def read_runs(reader: Reader, numbers: Sequence[int]) -> list[RunRecord]:
