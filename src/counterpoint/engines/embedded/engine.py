@@ -17,7 +17,7 @@ from counterpoint.engines.embedded.histories import EmbeddedHistories
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.kernel import Kernel
 from counterpoint.engines.embedded.loading import fault_rows
-from counterpoint.engines.embedded.observing import Told, events_of, told_of
+from counterpoint.engines.embedded.observing import Told, events_of, result_of, told_of
 from counterpoint.errors import Conflict, FaultRaised, NotFound, RequestError, StorageError, standard_fault
 from counterpoint.ports.clock import Clock
 from counterpoint.ports.connectors import Connectors
@@ -131,6 +131,9 @@ class EmbeddedEngine:
     async def wait(self, scope: Scope, run_id: str) -> RunResult:
         """See `Engine.wait`."""
         resident = self._resident(run_id)
+        known = None if resident is None else _standing_result(resident)
+        if known is not None:
+            return known
         run_no = resident.facts.run_no if resident is not None else -1
         if run_no < 0:
             run_no, status, _ = await self._row(scope, run_id)
@@ -152,7 +155,7 @@ class EmbeddedEngine:
             self.kernel.observers.unwait(run_no, waiter)
 
     async def watch(self, scope: Scope, run_id: str) -> AsyncIterator[RunEvent]:
-        """See `Engine.watch`; what happened before comes first, so that nothing falls between start and watch."""
+        """See `Engine.watch`; what happened before comes first: nothing falls between start and watch."""
         run_no, _, _ = await self._row(scope, run_id)
         queue: asyncio.Queue[Told | None] = asyncio.Queue()
         self.kernel.observers.watch(run_no, queue.put_nowait)
@@ -324,6 +327,17 @@ class EmbeddedEngine:
                 end = entry.end
                 return RunResult(run_id, end.status, end.output, end.fault, end.cause, end.outcome)
         return RunResult(run_id, status.word)
+
+
+def _standing_result(execution: Execution) -> RunResult | None:
+    """Result of a run in memory that ended or paused, if that is on disk."""
+    if execution.uncommitted:
+        return None
+    if execution.end is not None:
+        return result_of(execution.facts.id, execution.end, execution.output)
+    if execution.is_suspended:
+        return RunResult(execution.facts.id, "suspended", cause="operator")
+    return None
 
 
 def _trace_of(traceparent: str) -> str:

@@ -316,10 +316,7 @@ class Execution:
         """Whether the run waits for timers and children alone."""
         if self.launches:
             return False
-        for call in self.calls.values():  # a plain loop: this is asked twice a row
-            if call.is_open:
-                return False
-        return True
+        return not self.calls or not any(call.is_open for call in self.calls.values())
 
     def standing(self) -> Status:
         """Status that the row of the run should show."""
