@@ -8,9 +8,13 @@ from pathlib import Path
 from counterpoint.connectors.http import HttpSettings, HttpTarget
 from counterpoint.core.dsl.loader import load, unsupported
 from counterpoint.core.dsl.model import Workflow
+from counterpoint.core.values import Instant
 from counterpoint.errors import DefinitionError
 from counterpoint.testing.conformance import Case, Observed, load_cases
 from counterpoint.testing.stub_http import StubHttp
+
+START: Instant = 1_767_225_600 * 1_000_000
+"""2026-01-01T00:00:00Z, where virtual clocks begin."""
 
 CASES = load_cases(Path(__file__).parent / "cases")
 

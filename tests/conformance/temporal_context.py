@@ -79,7 +79,7 @@ class TemporalContext:
                 return result.value
             fault = _placed(result.fault, invocation.pointer)
             result = msgspec.structs.replace(result, fault=fault)
-            plan = plan_after(call, result, self.now, self.entropy(step.item("attempt", call.number)))
+            plan = plan_after(call, result, self.now, self.entropy(step.part("attempt").item(call.number)))
             if plan.next is not Next.AGAIN:
                 raise FaultRaised(fault, step.text)
             if plan.wait:

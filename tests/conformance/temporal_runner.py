@@ -166,6 +166,7 @@ class TemporalRunner:
                 calls=stub.calls,
                 action_calls=stand_ins.calls,
                 elapsed_ms=ended["micros"] / 1000,
+                is_virtual=False,
             )
 
 
@@ -179,12 +180,11 @@ def temporal_binary() -> str:
 
 
 @asynccontextmanager
-async def temporal_runner(folder: Path, expressions: ExpressionWorker) -> AsyncIterator[TemporalRunner]:
+async def temporal_runner(expressions: ExpressionWorker) -> AsyncIterator[TemporalRunner]:
     """A development server on a free port of loopback with a worker; both end with the block."""
     environment = await WorkflowEnvironment.start_local(
         ip="127.0.0.1",
         dev_server_existing_path=temporal_binary(),
-        dev_server_database_filename=str(folder / "temporal.db"),
         dev_server_log_level="error",
     )
     async with environment:
@@ -194,6 +194,9 @@ async def temporal_runner(folder: Path, expressions: ExpressionWorker) -> AsyncI
             workflows=[ConformanceWorkflow],
             activities=[perform_attempt, Evaluations(expressions).evaluate_program],
             workflow_runner=UnsandboxedWorkflowRunner(),
+            workflow_failure_exception_types=[
+                Exception
+            ],  # a bug ends its case instead of being tried for ever
             debug_mode=True,  # loading a document and 100,000 pure tasks outlast its deadlock detector
         )
         async with worker:

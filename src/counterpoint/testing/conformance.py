@@ -1,7 +1,7 @@
 """The conformance kit: the form of its cases, and of what a runner observes.
 
-A case is a document (or several), its surroundings (HTTP routes, functions, signals) and what must be seen. The data
-lies in `tests/conformance/cases`; `docs/reference/conformance-kit.md` describes it for other runtimes.
+A case is a document (or several), its surroundings (HTTP routes, functions, signals) and what must be seen.
+They lie in `tests/conformance/cases`; `docs/reference/conformance-kit.md` describes them for other runtimes.
 """
 
 from __future__ import annotations
@@ -233,6 +233,7 @@ class Observed(msgspec.Struct, kw_only=True):
         warnings: Pointers of the warnings of an accepted one.
         trace: Names of the tasks in the order in which they ran; None when the runner cannot tell.
         elapsed_ms: Time from start to end on the run's clock.
+        is_virtual: Whether that clock is virtual; on a real one only the least time of a case holds.
         complaints: Signals that found something else than they expected.
     """
 
@@ -246,6 +247,7 @@ class Observed(msgspec.Struct, kw_only=True):
     action_calls: list[ActionCall] = []
     trace: list[str] | None = None
     elapsed_ms: float | None = None
+    is_virtual: bool = True
     complaints: list[str] = []
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from msgspec import UNSET
 
@@ -21,6 +21,7 @@ class StandIns:
     Args:
         behaviours: By the function's name, one for each call; the last one repeats.
         others: Connectors for targets that have no stand-in.
+        forever: What a function that hangs waits for.
 
     Attributes:
         calls: Every attempt that reached a stand-in, in order.
@@ -28,10 +29,14 @@ class StandIns:
     """
 
     def __init__(
-        self, behaviours: Mapping[str, Sequence[Behaviour]], others: Connectors | None = None
+        self,
+        behaviours: Mapping[str, Sequence[Behaviour]],
+        others: Connectors | None = None,
+        forever: Callable[[], Awaitable[object]] = lambda: asyncio.Event().wait(),
     ) -> None:
         self._behaviours = {name: list(each) for name, each in behaviours.items()}
         self._others = others
+        self._forever = forever
         self._made: dict[str, int] = {}
         self.calls: list[ActionCall] = []
         self.hanging = 0
@@ -74,7 +79,7 @@ class StandIns:
         if behaviour.hang:
             self.hanging += 1
             try:
-                await asyncio.Event().wait()
+                await self._forever()
             finally:
                 self.hanging -= 1
         if behaviour.fail:

@@ -28,9 +28,9 @@ class StubHttp:
         self._port = 0
 
     async def __aenter__(self) -> StubHttp:
-        runner = web.ServerRunner(web.Server(self._answer))
+        runner = web.ServerRunner(web.Server(self._answer), shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         self._runner = runner
         self._port = runner.addresses[0][1]
