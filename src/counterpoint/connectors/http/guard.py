@@ -143,7 +143,7 @@ def is_public(address: Address) -> bool:
     inner = _embedded(address)
     if inner is not None:
         return is_public(inner)
-    if isinstance(address, IPv6Address) and (address.scope_id or address.is_site_local):
+    if isinstance(address, IPv6Address) and address.is_site_local:
         return False
     if address.is_multicast or address.is_reserved or any(address in network for network in _SPECIAL):
         return False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 
 import msgspec
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from counterpoint.core.values import encode_json
 
@@ -103,3 +105,19 @@ class StandIn:
         finally:
             self._writers.discard(writer)
             writer.close()
+
+
+class Loopback(AbstractResolver):
+    """Resolves every name to this machine."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """The loopback address."""
+        loopback = ResolveResult(
+            hostname=host, host="127.0.0.1", port=port, family=socket.AF_INET, proto=0, flags=0
+        )
+        return [loopback]
+
+    async def close(self) -> None:
+        """Nothing to release."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from counterpoint.connectors.http import HttpTarget
+from counterpoint.connectors.http import HttpSettings, HttpTarget
 from counterpoint.ports.connectors import Verdict
 from tests.unit.connectors.attempts import KEY, TRACEPARENT, attempt
 from tests.unit.connectors.http.conftest import Call
-from tests.unit.connectors.http.stand_in import StandIn, answer
+from tests.unit.connectors.http.stand_in import Loopback, StandIn, answer
 
 
 async def test_every_call_carries_trace_correlation_and_agent(server: StandIn, call: Call) -> None:
@@ -243,11 +243,15 @@ async def test_credentials_that_cannot_be_sent_are_refused(
     assert server.seen == []
 
 
-async def test_cookies_of_one_call_do_not_reach_the_next(server: StandIn, call: Call) -> None:
+async def test_cookies_of_one_call_do_not_reach_the_next(server: StandIn) -> None:
+    # By name: a jar would not keep the cookies of an address.
+    settings = HttpSettings(allow_private_hosts=("127.0.0.1",))
+    target = HttpTarget(settings, rewrite=lambda url: url.with_port(server.port), resolver=Loopback())
     server.answers(answer(200, b"", "Set-Cookie: session=abc; Path=/"))
-    await call("/")
-    await call("/")
+    for _ in range(2):
+        await target.perform(attempt("http", {"method": "GET", "endpoint": "http://desk.example/"}))
     assert "cookie" not in server.seen[1].headers
+    await target.close()
 
 
 async def test_connections_are_kept_and_used_again(server: StandIn, call: Call) -> None:
