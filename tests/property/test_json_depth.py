@@ -25,9 +25,18 @@ def decoys(depth: int) -> Any:
     return value
 
 
+def escaped_decoys(depth: int) -> Any:
+    """The same between texts that end in a backslash, which looks as if it escaped the closing quote."""
+    value: Any = []
+    for _ in range(depth):
+        value = ["\\", "]", "\\", value, "\\", "[", "\\"]
+    return value
+
+
 @given(value=values, limit=st.integers(1, 6))
 @example(value=decoys(4), limit=4)
 @example(value=decoys(5), limit=4)
+@example(value=escaped_decoys(5), limit=4)
 @example(value=["\\", '"', ["\\\\"], '\\"[', {"]": []}], limit=1)
 def test_the_fast_check_of_depth_agrees_with_the_walk(value: Any, limit: int) -> None:
     assert is_too_deep(encode_json(value), limit) == depth_exceeds(value, limit)
@@ -35,5 +44,7 @@ def test_the_fast_check_of_depth_agrees_with_the_walk(value: Any, limit: int) ->
 
 def test_texts_full_of_brackets_do_not_hide_depth() -> None:
     assert is_too_deep(encode_json(decoys(128)))
+    assert is_too_deep(encode_json(escaped_decoys(128)))
     assert not is_too_deep(encode_json(decoys(127)))
+    assert not is_too_deep(encode_json(escaped_decoys(127)))
     assert not is_too_deep(encode_json([{"text": "[" * 500}] * 200))
