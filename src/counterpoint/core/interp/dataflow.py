@@ -18,6 +18,7 @@ from counterpoint.errors import FaultRaised, standard_fault
 
 _FOREIGN: Final = object()
 _SHOWN = 5
+_SHOWN_TEXT = 80
 
 
 def expression_fault(text: str, why: str, pointer: str) -> FaultRaised:
@@ -69,6 +70,17 @@ async def holds(scope: TaskScope, condition: Program, value: JsonValue) -> bool:
     return is_truthy(await evaluate(scope, condition, value))
 
 
+def shown(value: JsonValue) -> JsonValue:
+    """A value as a decision keeps it: whole if it is small, else its kind and size."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, str):
+        return value if len(value) <= _SHOWN_TEXT else f"{value[:_SHOWN_TEXT]}... ({len(value)} characters)"
+    if isinstance(value, list):
+        return f"an array of {len(value)}"
+    return f"an object of {len(value)}"
+
+
 def check(schema: Schema, value: JsonValue, what: str, pointer: str) -> None:
     """Validate a value.
 
@@ -78,10 +90,10 @@ def check(schema: Schema, value: JsonValue, what: str, pointer: str) -> None:
     messages = schema.check(value)
     if not messages:
         return
-    shown = "; ".join(messages[:_SHOWN])
+    first = "; ".join(messages[:_SHOWN])
     more = f" (and {len(messages) - _SHOWN} more)" if len(messages) > _SHOWN else ""
     raise FaultRaised(
-        standard_fault("validation", f"The {what} does not match its schema: {shown}{more}", pointer)
+        standard_fault("validation", f"The {what} does not match its schema: {first}{more}", pointer)
     )
 
 

@@ -21,7 +21,8 @@ from counterpoint.core.dsl.model import (
     Task,
     TaskList,
 )
-from counterpoint.core.interp.dataflow import check, duration_of, evaluate, holds
+from counterpoint.core.expr import is_truthy
+from counterpoint.core.interp.dataflow import check, duration_of, evaluate, holds, shown
 from counterpoint.core.interp.scope import Frame, TaskScope, WorkflowEnded
 from counterpoint.core.values import JsonValue, StepKey
 from counterpoint.errors import FaultRaised, standard_fault
@@ -85,9 +86,11 @@ async def run_task(frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> tu
         await context.give_way()
     scope = TaskScope(frame, task, key, raw)
     condition = task.condition
-    if condition is not None and not await holds(scope, condition, raw):
-        context.note(Decision(task.pointer, "if", False, condition.text, None, key.text))
-        return raw, task.then
+    if condition is not None:
+        value = await evaluate(scope, condition, raw)
+        context.note(Decision(task.pointer, "if", is_truthy(value), condition.text, shown(value), key.text))
+        if not is_truthy(value):
+            return raw, task.then
     try:
         if task.extensions:
             return await run_extended(scope)

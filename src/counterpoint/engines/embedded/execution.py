@@ -58,6 +58,16 @@ class RunFacts(msgspec.Struct, frozen=True):
     parent_step: str | None = None
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """The latest call whose attempts were spent: what the run's cause tells of it."""
+
+    step: str
+    task: str
+    target: str
+    verdict: str
+    attempts: int
+
+
 class LiveRow(msgspec.Struct):
     """What compaction must know of a row that is still stored."""
 
@@ -98,6 +108,7 @@ class Execution:
         self.root: Strand | None = None
         self.end: RunEnd | None = None
         self.output: Any = None
+        self.failure: Failure | None = None
         self.is_new = False
         self.depth = 0
         self.taken: set[int] = set()

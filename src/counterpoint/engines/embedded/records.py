@@ -10,7 +10,7 @@ import msgspec
 
 from counterpoint.core.values import Status, encode_json
 from counterpoint.engines.embedded import commands
-from counterpoint.engines.embedded.execution import Execution, LiveRow
+from counterpoint.engines.embedded.execution import Execution, Failure, LiveRow
 from counterpoint.engines.embedded.observing import Told
 from counterpoint.engines.embedded.rows import (
     BLOB_BYTES,
@@ -262,17 +262,20 @@ def _cause_text(
 ) -> str:
     workflow, facts = execution.deployed.workflow, execution.facts
     step = "" if end is None else end.step or ""
-    call = execution.calls.get(step)
+    failure = execution.failure
+    if failure is None or failure.step != step:
+        failure = Failure(step, step.rpartition(".")[2], "", "", 0)
     circumstance = Circumstance(
         code=code,
         run_id=facts.id,
         namespace=workflow.namespace,
         workflow=workflow.name,
         step=step,
-        task=step.rpartition(".")[2],
-        target="" if call is None else call.invocation.target,
+        task=failure.task,
+        target=failure.target,
+        verdict=failure.verdict,
         fault=None if end is None else end.fault,
-        attempts=0 if call is None else call.number,
+        attempts=failure.attempts,
         actor=actor,
         reason=reason,
         owner=workflow.extras.owner,

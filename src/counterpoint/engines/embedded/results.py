@@ -12,7 +12,7 @@ from counterpoint.core.context import RunInfo
 from counterpoint.core.dsl.model import OnFault
 from counterpoint.engines.embedded import doubts
 from counterpoint.engines.embedded.context import boundary_bytes
-from counterpoint.engines.embedded.execution import Execution
+from counterpoint.engines.embedded.execution import Execution, Failure
 from counterpoint.engines.embedded.ids import entropy
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.retry_plan import Next, plan_after
@@ -61,6 +61,11 @@ def _result(kernel: Kernel, execution: Execution, given: Input, seq: int) -> Non
     if call is None or payload["number"] != call.number:
         return
     call.is_open, call.handle, call.doubts = False, None, 0
+    if payload["verdict"] != Verdict.DONE.value:
+        invocation = call.invocation
+        execution.failure = Failure(
+            given.step, invocation.task, invocation.target, payload["verdict"], call.number
+        )
     if payload["verdict"] == Verdict.DONE.value:
         del execution.calls[given.step]
         execution.settle(call, given.value)
@@ -154,6 +159,8 @@ def _in_doubt(kernel: Kernel, execution: Execution, given: Input, seq: int) -> N
         kernel.issue_attempt(execution, call)
         return
     call.is_halted = True
+    invocation = call.invocation
+    execution.failure = Failure(given.step, invocation.task, invocation.target, "", call.number)
     detail = f"Attempt {call.number} has no outcome: it may have happened"
     _pause(execution, "inDoubt", standard_fault("runtime", detail, call.invocation.pointer), given.step)
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from counterpoint.core.context import Branch, Decision, JoinMode, Settled
 from counterpoint.core.dsl.model import Directive, ForTask
-from counterpoint.core.interp.dataflow import evaluate, expression_fault, holds
+from counterpoint.core.expr import is_truthy
+from counterpoint.core.interp.dataflow import evaluate, expression_fault, shown
 from counterpoint.core.interp.flow import run_list
 from counterpoint.core.interp.merging import merge_contexts
 from counterpoint.core.interp.scope import Frame, TaskScope
@@ -66,10 +67,10 @@ async def _goes_on(task: ForTask, scope: TaskScope, frame: Frame, value: JsonVal
         return True
     inside = TaskScope(frame, task, scope.key, scope.raw)
     inside.input, inside.has_input = value, True
-    goes_on = await holds(inside, condition, value)
-    if not goes_on:
-        scope.context.note(Decision(task.pointer, "while", False, condition.text, None, key.text))
-    return goes_on
+    found = await evaluate(inside, condition, value)
+    if not is_truthy(found):
+        scope.context.note(Decision(task.pointer, "while", False, condition.text, shown(found), key.text))
+    return is_truthy(found)
 
 
 async def _in_parallel(task: ForTask, scope: TaskScope, items: list[JsonValue]) -> JsonValue:

@@ -8,7 +8,7 @@ from counterpoint.core.context import Decision, Settled
 from counterpoint.core.dsl.error_types import normalise_error_type
 from counterpoint.core.dsl.model import Catch, Directive, RetryPolicy, TryTask
 from counterpoint.core.expr.program import Program
-from counterpoint.core.interp.dataflow import duration_of, holds
+from counterpoint.core.interp.dataflow import duration_of, holds, shown
 from counterpoint.core.interp.flow import run_list, within
 from counterpoint.core.interp.retrying import backoff_micros, jitter_micros
 from counterpoint.core.interp.scope import Frame, TaskScope
@@ -90,7 +90,7 @@ async def _catches(scope: TaskScope, catch: Catch, fault: Fault) -> bool:
     is_caught = _matches(catch, fault) and await _admits(scope, catch, fault, catch.when, catch.except_when)
     text = catch.when.text if catch.when is not None else ""
     choice = {"caught": is_caught, "type": fault.type, "status": fault.status}
-    scope.context.note(Decision(catch.pointer, "catch", choice, text, None, scope.key.text))
+    scope.context.note(Decision(catch.pointer, "catch", choice, text, shown(fault.detail), scope.key.text))
     return is_caught
 
 
