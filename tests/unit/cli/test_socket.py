@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -17,7 +18,7 @@ from counterpoint.cli import frames, socket_server
 from counterpoint.cli.context import run_loop
 from counterpoint.cli.frames import MAX_FRAME, SOCKET_NAME, encode_frame, listen_at
 from counterpoint.cli.socket_client import OwnerAbsent, SocketClient
-from counterpoint.cli.socket_server import PeerRefused, SocketServer, actor_of_uid
+from counterpoint.cli.socket_server import PeerRefused, SocketServer, actor_of_peer, actor_of_uid
 from counterpoint.errors import (
     Conflict,
     DefinitionError,
@@ -33,6 +34,7 @@ from counterpoint.errors import (
 from tests.unit.cli.scripted import ScriptedOperations
 
 ME = actor_of_uid(os.geteuid())
+STRANGER = 65_534
 
 
 @asynccontextmanager
@@ -138,19 +140,25 @@ async def test_another_user_is_refused_before_it_may_say_anything(folder: Path) 
     assert operations.asked == []
 
 
-async def test_the_kernel_tells_who_is_at_the_other_end(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with serving(folder, ScriptedOperations()):
-        # The check must compare with the kernel's word: seen by an owner with another number we are
-        # a stranger, unless we are root, who may do anything.
-        monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
-        if os.getuid() == 0:
-            async with connected(folder) as client:
-                assert client.actor == "os:root"
-        else:
-            with pytest.raises(NotAuthenticated):
-                await SocketClient.connect(folder)
+def test_the_kernel_tells_who_is_at_the_other_end() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert actor_of_peer(ours) == ME
+
+
+def test_a_stranger_is_refused_on_the_kernels_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    if os.geteuid() == 0:
+        # Root may act as somebody else for a moment: the kernel remembers who made the pair.
+        os.seteuid(STRANGER)
+        try:
+            ours, theirs = socket.socketpair()
+        finally:
+            os.seteuid(0)
+    else:
+        ours, theirs = socket.socketpair()
+        monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
+    with ours, theirs, pytest.raises(PeerRefused):
+        actor_of_peer(ours)
 
 
 @pytest.mark.parametrize(
