@@ -84,7 +84,7 @@ def abandon_child(kernel: Kernel, execution: Execution, child: ChildPending) -> 
     if child in execution.births:
         execution.births.remove(child)
     elif execution.replay is None:
-        kernel.admission.cancel_child(execution, child.child_id)
+        kernel.children.cancel(execution, child.child_id)
 
 
 def launch(kernel: Kernel, execution: Execution, call: CallPending, number: int) -> None:

@@ -15,9 +15,11 @@ import structlog
 from counterpoint.core.values import MICROS_PER_S, Instant
 from counterpoint.engines.embedded import commands, doubts, results
 from counterpoint.engines.embedded.admission import Admission
+from counterpoint.engines.embedded.children import Children
 from counterpoint.engines.embedded.compaction import Compaction
 from counterpoint.engines.embedded.context import EmbeddedContext
 from counterpoint.engines.embedded.execution import Execution
+from counterpoint.engines.embedded.gates import Gates
 from counterpoint.engines.embedded.host import Host
 from counterpoint.engines.embedded.ids import RandomPool
 from counterpoint.engines.embedded.inputs import Input
@@ -77,6 +79,8 @@ class Kernel:
         self.records = Records(self)
         self.timers = Timers(self)
         self.admission = Admission(self)
+        self.gates = Gates(self)
+        self.children = Children(self)
         self.compaction = Compaction(self)
         self.loading = Loading(self)
         self.is_closing = False

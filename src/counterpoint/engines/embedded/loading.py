@@ -189,12 +189,12 @@ class Loading:
         for run_no, name, status, revision_no in gated:
             concurrency = kernel.revisions.by_number(revision_no).workflow.extras.concurrency
             limit = concurrency.limit if concurrency is not None else 1
-            kernel.admission.restore(name, limit, run_no, status == Status.PENDING)
+            kernel.gates.restore(name, limit, run_no, status == Status.PENDING)
         for run_no in running:
             self.load(run_no, lambda execution: None, lambda refused: None)
         for run_no in inbox:
             self.wake_inbox(run_no)
-        kernel.admission.admit_all()
+        kernel.gates.admit_all()
         kernel.timers.open()
         done(None)
 

@@ -98,7 +98,7 @@ class Outbox:
     def flush(self) -> None:
         """Hand the batch over."""
         self._is_scheduled = False
-        if not self._rows and not self._after:
+        if not self._rows and not self._after and not self._blobs:
             return
         known = self._rows
         rows = [(bulk, known[bulk]) for bulk in _ORDER if bulk in known]

@@ -58,16 +58,8 @@ class Records:
         if execution.seq >= MAX_ROWS and not is_ending:
             self._stop_at_limit(execution)
             is_ending = True
-        kind = InputKind.CONTINUED if given is None else given.kind
-        body = RowBody(
-            None if given is None else given.payload,
-            "" if given is None else given.actor,
-            execution.commands,
-            execution.decisions,
-            execution.end if is_ending else None,
-        )
-        told = Told(execution.seq + 1, execution.now, kind, "" if given is None else given.step, body)
-        self._append(execution, told)
+        told = self.told(execution, is_ending=is_ending)
+        self._kernel.outbox.add(NEW_HISTORY, self.make_row(execution, told))
         self._update_run(execution, is_ending)
         for seq in execution.forget:
             self._kernel.outbox.add(FORGET_HISTORY, ((execution.facts.run_no << SEQ_BITS) + seq,))
@@ -79,45 +71,39 @@ class Records:
         execution.births, execution.launches = [], []
         execution.is_end_written = is_ending or execution.is_end_written
         for child in births:
-            self._kernel.admission.start_child(execution, child)
+            self._kernel.children.start(execution, child)
         if is_ending:
             self._announce_to_parent(execution)
         self._commit(execution, told, launches, done, is_ending)
 
-    def _append(self, execution: Execution, row: Told) -> None:
+    def told(self, execution: Execution, *, is_ending: bool) -> Told:
+        """The open row, as it will be stored."""
+        given, end = execution.input, execution.end if is_ending else None
+        if given is None:
+            body = RowBody(None, "", execution.commands, execution.decisions, end)
+            return Told(execution.seq + 1, execution.now, InputKind.CONTINUED, "", body)
+        body = RowBody(given.payload, given.actor, execution.commands, execution.decisions, end)
+        return Told(execution.seq + 1, execution.now, given.kind, given.step, body)
+
+    def make_row(self, execution: Execution, row: Told) -> tuple[Any, ...]:
+        """Values of a row in the order of `statements.NEW_HISTORY`; the chain of the run goes on with it."""
         kernel, facts = self._kernel, execution.facts
-        kind, step, body = row.kind, row.step, row.body
-        sealed = kernel.codec.seal(execution.scope, encode_body(body))
+        sealed = kernel.codec.seal(execution.scope, encode_body(row.body))
         data, form = sealed.data, ROW_FORMAT
         if len(data) > BLOB_BYTES:
             digest = hashlib.sha256(data).hexdigest()
             kernel.outbox.add_blob(digest, data)
             data, form = digest.encode(), BLOB_FORMAT
-        execution.seq = seq = execution.seq + 1
+        execution.seq = seq = row.seq
         history_no = (facts.run_no << SEQ_BITS) + seq
         nonce, before = kernel.random.take(_NONCE_BYTES), execution.head
-        head = chain(before, nonce, columns_text(history_no, execution.now, form, kind, step), data)
+        head = chain(before, nonce, columns_text(history_no, row.at, form, row.kind, row.step), data)
         execution.head = head
-        kernel.outbox.add(
-            NEW_HISTORY,
-            (
-                history_no,
-                facts.scope_no,
-                execution.now,
-                form,
-                kind,
-                step,
-                sealed.codec,
-                sealed.key_id or None,
-                nonce,
-                data,
-                head,
-            ),
-        )
-        execution.live.append(
-            LiveRow(seq, step, tuple([command.step for command in body.commands]), before, head, len(data))
-        )
+        steps = tuple([command.step for command in row.body.commands])
+        execution.live.append(LiveRow(seq, row.step, steps, before, head, len(data)))
         execution.live_bytes += len(data)
+        columns = (history_no, facts.scope_no, row.at, form, row.kind, row.step)
+        return (*columns, sealed.codec, sealed.key_id or None, nonce, data, head)
 
     def _update_run(self, execution: Execution, is_ending: bool) -> None:
         kernel, facts, status = self._kernel, execution.facts, execution.standing()
@@ -206,7 +192,7 @@ class Records:
         if end.status == "suspended":
             return
         if facts.gate is not None:
-            kernel.admission.leave(facts.gate, facts.run_no)
+            kernel.gates.leave(facts.gate, facts.run_no)
         if facts.parent_no is not None and facts.parent_step is not None:
             kernel.loading.wake_inbox(facts.parent_no)
 
