@@ -36,7 +36,7 @@ MAX_PROCESSES = 2
 
 _VALUES_IN_MESSAGES = re.compile(r"\b(null|boolean|number|string|array|object) \((?:[^()]|\([^()]*\))*\)")
 _NAN = "the result holds a value that is not a number"
-_WHY = {
+_WHY: dict[int, str] = {
     signal.SIGXCPU: "the expression took too much time",
     signal.SIGABRT: "the expression needs too much memory",
     signal.SIGSEGV: "the expression needs too much stack",

@@ -95,21 +95,21 @@ class TermParser:
         if self.cursor.is_kind("open"):
             return Index(node, self._string(), at=token.at)
         if self.cursor.accept("["):
-            return self._bracket(node, token)
+            return self._bracket(node, token, may_slice=False)
         hint = 'write .["name"] for names that are no identifiers'
         raise JqSyntaxError("`.` needs the name of a field directly behind it", token.at, hint)
 
-    def _bracket(self, node: Node, token: Token) -> Node:
+    def _bracket(self, node: Node, token: Token, may_slice: bool = True) -> Node:
         if self.cursor.accept("]"):
             return Iterate(node, at=token.at)
-        if self.cursor.accept(":"):
+        if may_slice and self.cursor.accept(":"):
             high = self._query()
             self.cursor.expect("]")
             return Slice(node, None, high, at=token.at)
         low = self._query()
         if self.cursor.accept("]"):
             return Index(node, low, at=token.at)
-        if not self.cursor.accept(":"):
+        if not may_slice or not self.cursor.accept(":"):
             raise self.cursor.unexpected("`]`")
         if self.cursor.accept("]"):
             return Slice(node, low, None, at=token.at)

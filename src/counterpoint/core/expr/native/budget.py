@@ -16,6 +16,9 @@ from counterpoint.core.values import JsonValue
 BUDGET = 20_000
 """Units of work per evaluation."""
 
+SINGLE_BUDGET = 2_000
+"""Units of one operation in a program without a meter; such programs are small."""
+
 MAX_NATIVE_DEPTH = 128
 """Deepest value that a structural function follows."""
 
@@ -51,13 +54,13 @@ def charge(variables: Variables, cost: int) -> None:
         left[0] -= cost
         if left[0] < 0:
             raise NativeLimit("the native budget is spent")
-    elif cost > BUDGET:
+    elif cost > SINGLE_BUDGET:
         raise NativeLimit("the operation is larger than the native budget")
 
 
 def metered(variables: Variables) -> Meter:
     """A meter for a structural function: the one at hand, or a fresh one."""
-    return variables if type(variables) is Meter else Meter({})
+    return variables if type(variables) is Meter else Meter({}, [SINGLE_BUDGET])
 
 
 def leave_to_worker(reason: str) -> NoReturn:

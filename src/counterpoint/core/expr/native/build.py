@@ -7,13 +7,13 @@ Constructs that iterate set `is_metered`, and then the whole program runs with a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from counterpoint.core.expr.native.budget import JqError, Meter, charge
 from counterpoint.core.expr.native.calls import CALLS, simple_call
 from counterpoint.core.expr.native.code import Code, Foreign, constant, piped, product, single
-from counterpoint.core.expr.native.logic import LOGIC, build_if, build_try, compared, filtered
+from counterpoint.core.expr.native.logic import LOGIC, build_if, build_try, filtered, with_constant
 from counterpoint.core.expr.native.operators import OPERATIONS, negate
 from counterpoint.core.expr.native.paths import (
     elements,
@@ -57,6 +57,9 @@ from counterpoint.core.expr.syntax import (
 )
 from counterpoint.core.values import JsonValue
 
+_AT_ONCE = 64
+"""Elements that are charged at once; of longer arrays the first may be all that is read."""
+
 
 class Builder:
     """Builds the closures of one program.
@@ -93,14 +96,22 @@ class Builder:
         self.is_metered = True
         weight = self.weight
 
-        def run(value: JsonValue, variables: Variables) -> Iterator[JsonValue]:
+        def run(value: JsonValue, variables: Variables) -> Iterable[JsonValue]:
             if is_optional and type(value) not in (list, dict):
-                return
-            for item in elements(value):
-                charge(variables, weight)
-                yield item
+                return ()
+            items = elements(value)
+            if len(value) <= _AT_ONCE:
+                charge(variables, weight * len(value))
+                return items
+            return _charged_one_by_one(items, variables, weight)
 
         return Code(run)
+
+
+def _charged_one_by_one(items: Iterable[JsonValue], variables: Variables, weight: int) -> Iterator[JsonValue]:
+    for item in items:
+        charge(variables, weight)
+        yield item
 
 
 def _identity(builder: Builder, node: Identity) -> Code:
@@ -218,7 +229,7 @@ def _binary(builder: Builder, node: Binary) -> Code:
     if node.operator in LOGIC:
         return LOGIC[node.operator](left, right)
     if isinstance(node.right, Literal | Text) and left.one is not None:
-        quick = compared(node.operator, left.one, node.right)
+        quick = with_constant(node.operator, left.one, node.right)
         if quick is not None:
             return single(quick)
     if left.one is None or right.one is None:

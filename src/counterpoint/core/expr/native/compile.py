@@ -29,6 +29,9 @@ from counterpoint.core.values import JsonValue
 MAX_GROWTH = 200
 """How often a result may hold the input without being counted."""
 
+MAX_UNMETERED_SIZE = 40
+"""Constructs of a program that may go without a meter when nothing in it iterates."""
+
 MAX_RESULT_NODES = 50_000
 """Values in a result that is counted."""
 
@@ -44,12 +47,14 @@ def compile_native(tree: Node) -> Native | None:
     The closure raises `ExpressionFailed` for errors of jq and for arithmetic that would not be exact, and
     `NativeLimit` when it meets more work than it may do.
     """
-    builder = Builder(size_of(tree))
+    size = size_of(tree)
+    builder = Builder(size)
     try:
         code = builder.build(tree)
     except Foreign:
         return None
-    return _entry(code, builder.is_metered, growth_of(tree) > MAX_GROWTH)
+    is_metered = builder.is_metered or size > MAX_UNMETERED_SIZE
+    return _entry(code, is_metered, growth_of(tree) > MAX_GROWTH)
 
 
 def _entry(code: Code, is_metered: bool, is_counted: bool) -> Native:

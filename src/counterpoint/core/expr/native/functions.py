@@ -38,9 +38,10 @@ def is_true(value: JsonValue) -> bool:
     return value is not None and value is not False
 
 
-def _string(value: JsonValue) -> str:
+def _string(value: JsonValue, variables: Variables) -> str:
     if type(value) is not str:
         leave_to_worker("the function needs a string")
+    charge(variables, len(value) >> 6)
     return value
 
 
@@ -85,8 +86,11 @@ def _add(value: JsonValue, variables: Variables) -> JsonValue:
 def total(items: Sequence[JsonValue], variables: Variables) -> JsonValue:
     """`add` of jq over values that are already gathered."""
     charge(variables, 1 + len(items))
-    if items and all(type(item) is str for item in items):
+    kinds = set(map(type, items))
+    if kinds == {str}:
         return joined(list(items), "", variables)
+    if kinds == {int} and sum(map(abs, items)) <= MAX_EXACT:
+        return sum(items)
     return reduce(lambda left, right: add(left, right, variables), items, None)
 
 
@@ -190,7 +194,7 @@ def from_entries(value: JsonValue, variables: Variables) -> JsonValue:
 
 
 def _trim(value: JsonValue, variables: Variables) -> JsonValue:
-    return _string(value).strip(_BLANKS)
+    return _string(value, variables).strip(_BLANKS)
 
 
 def _rounding(how: Callable[[float], int]) -> Native:
@@ -215,7 +219,7 @@ def _ascii_case(change: Callable[[str], str]) -> Native:
     table = {code: change(chr(code)) for code in range(128)}
 
     def cased(value: JsonValue, variables: Variables) -> JsonValue:
-        text = _string(value)
+        text = _string(value, variables)
         charge(variables, len(text) >> 4)
         return text.translate(table)
 
@@ -239,7 +243,7 @@ def _last(value: JsonValue, variables: Variables) -> JsonValue:
 
 
 def _utf8_length(value: JsonValue, variables: Variables) -> JsonValue:
-    text = _string(value)
+    text = _string(value, variables)
     charge(variables, len(text) >> 5)
     return len(text.encode())
 
@@ -257,8 +261,8 @@ UNARY: dict[str, Native] = {
     "ascii_downcase": _ascii_case(str.lower),
     "ascii_upcase": _ascii_case(str.upper),
     "trim": _trim,
-    "ltrim": lambda value, variables: _string(value).lstrip(_BLANKS),
-    "rtrim": lambda value, variables: _string(value).rstrip(_BLANKS),
+    "ltrim": lambda value, variables: _string(value, variables).lstrip(_BLANKS),
+    "rtrim": lambda value, variables: _string(value, variables).rstrip(_BLANKS),
     "add": _add,
     "any": _any,
     "all": _all,
@@ -301,15 +305,15 @@ def _ends_with(value: JsonValue, suffix: JsonValue, variables: Variables) -> Jso
 
 
 def _without_prefix(value: JsonValue, prefix: JsonValue, variables: Variables) -> JsonValue:
-    return _string(value).removeprefix(_string(prefix))
+    return _string(value, variables).removeprefix(_string(prefix, variables))
 
 
 def _without_suffix(value: JsonValue, suffix: JsonValue, variables: Variables) -> JsonValue:
-    return _string(value).removesuffix(_string(suffix))
+    return _string(value, variables).removesuffix(_string(suffix, variables))
 
 
 def _split(value: JsonValue, separator: JsonValue, variables: Variables) -> JsonValue:
-    return split(_string(value), _string(separator), variables)
+    return split(_string(value, variables), _string(separator, variables), variables)
 
 
 def _join(value: JsonValue, separator: JsonValue, variables: Variables) -> JsonValue:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from counterpoint.core.expr.native.budget import JqError
 from counterpoint.core.expr.native.code import Code, Foreign, single
 from counterpoint.core.expr.native.functions import SELECTORS, is_true
-from counterpoint.core.expr.native.operators import OPERATIONS
+from counterpoint.core.expr.native.operators import OPERATIONS, add, subtract
 from counterpoint.core.expr.program import Native, Variables
 from counterpoint.core.expr.syntax import Call, If, Literal, Node, Text, Try, constant_text
 from counterpoint.core.values import JsonValue
@@ -16,8 +16,11 @@ from counterpoint.core.values import JsonValue
 if TYPE_CHECKING:
     from counterpoint.core.expr.native.build import Builder
 
+_SMALL = 2**51
+"""The sum of two whole numbers within it is exact."""
 
-def compared(operator: str, read: Native, constant: Literal | Text) -> Native | None:
+
+def with_constant(operator: str, read: Native, constant: Literal | Text) -> Native | None:
     """Closure for an operator whose right side is a constant; None when there is no shorter way."""
     if isinstance(constant, Text):
         text = constant_text(constant)
@@ -46,9 +49,9 @@ def _with_singleton(operator: str, read: Native, constant: bool | None) -> Nativ
 
 
 def _with_number(operator: str, read: Native, constant: float) -> Native | None:
-    if type(constant) is not int or abs(constant) > 2**50:
+    if type(constant) is not int or abs(constant) > _SMALL:
         return _plain(operator, read, constant)
-    quick = _INTEGER_TESTS.get(operator)
+    quick = _INTEGER_OPERATIONS.get(operator)
     return _plain(operator, read, constant) if quick is None else quick(read, constant)
 
 
@@ -72,7 +75,29 @@ def _integer_test(operator: str, direct: Callable[[int, int], bool]) -> Callable
     return bound
 
 
-_INTEGER_TESTS: dict[str, Callable[[Native, int], Native]] = {
+def _sum_with(read: Native, constant: int) -> Native:
+    def plus(value: JsonValue, variables: Variables) -> JsonValue:
+        item = read(value, variables)
+        if type(item) is int and -_SMALL <= item <= _SMALL:
+            return item + constant
+        return add(item, constant, variables)
+
+    return plus
+
+
+def _difference_with(read: Native, constant: int) -> Native:
+    def minus(value: JsonValue, variables: Variables) -> JsonValue:
+        item = read(value, variables)
+        if type(item) is int and -_SMALL <= item <= _SMALL:
+            return item - constant
+        return subtract(item, constant, variables)
+
+    return minus
+
+
+_INTEGER_OPERATIONS: dict[str, Callable[[Native, int], Native]] = {
+    "+": _sum_with,
+    "-": _difference_with,
     "==": _integer_test("==", int.__eq__),
     "!=": _integer_test("!=", int.__ne__),
     "<": _integer_test("<", int.__lt__),

@@ -39,6 +39,7 @@ KIND = {
     list: "array",
     dict: "object",
 }
+_LONG = 1_024
 _SCALARS = frozenset((type(None), bool, int, float, str))
 _NUMBERS = frozenset((int, float))
 
@@ -93,6 +94,8 @@ def is_equal(left: JsonValue, right: JsonValue, variables: Variables) -> bool:
     """`==` of jq: a boolean equals no number, `1` equals `1.0`."""
     kind = type(left)
     if kind is type(right):
+        if kind is str and len(left) > _LONG:
+            charge(variables, len(left) >> 7)
         if kind in _SCALARS:
             return bool(left == right)
         return _same(left, right, metered(variables), 0)
@@ -104,6 +107,8 @@ def _same(left: JsonValue, right: JsonValue, meter: Meter, depth: int) -> bool:
     if kind is not type(right):
         return kind in _NUMBERS and type(right) in _NUMBERS and bool(left == right)
     if kind in _SCALARS:
+        if kind is str and len(left) > _LONG:
+            charge(meter, len(left) >> 7)
         return bool(left == right)
     if depth > MAX_NATIVE_DEPTH:
         leave_to_worker("the value is too deep")
@@ -119,6 +124,8 @@ def order_key(value: JsonValue, meter: Meter, depth: int = 0) -> tuple[Any, ...]
     """Sort key in the order of jq: null, false, true, numbers, strings, arrays, objects."""
     kind = type(value)
     if kind is str:
+        if len(value) > _LONG:
+            charge(meter, len(value) >> 5)
         return (4, value)
     if kind in _NUMBERS:
         return (3, value)
@@ -138,7 +145,9 @@ def order_key(value: JsonValue, meter: Meter, depth: int = 0) -> tuple[Any, ...]
 def is_less(left: JsonValue, right: JsonValue, variables: Variables) -> bool:
     """`<` of jq, across types."""
     kind = type(left)
-    if (kind in _NUMBERS and type(right) in _NUMBERS) or (kind is str and type(right) is str):
+    if kind in _NUMBERS and type(right) in _NUMBERS:
+        return bool(left < right)
+    if kind is str and type(right) is str and len(left) <= _LONG:
         return bool(left < right)
     meter = metered(variables)
     return order_key(left, meter) < order_key(right, meter)

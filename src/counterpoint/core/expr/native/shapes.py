@@ -112,11 +112,12 @@ def build_text(builder: Builder, node: Text) -> Code:
     ]
 
     def interpolate(value: JsonValue, variables: Variables) -> JsonValue:
-        text = "".join([part(value, variables) for part in parts])
-        if len(text) > MAX_TEXT:
+        pieces = [part(value, variables) for part in parts]
+        size = sum(map(len, pieces))
+        if size > MAX_TEXT:
             leave_to_worker("the string is too long")
-        charge(variables, len(text) >> 6)
-        return text
+        charge(variables, size >> 6)
+        return "".join(pieces)
 
     return single(interpolate)
 

@@ -26,7 +26,7 @@ from counterpoint.core.values import JsonValue
 
 _NUMERAL = re.compile(r"(?:0|-?[1-9][0-9]{0,14})(?:\.[0-9]{1,15})?\Z")
 _PLAIN_PATTERN = re.compile(r"[A-Za-z0-9 _,:;@/=<>!%&~'\"#\u00a1-\u024f-]+\Z")
-_HTML = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;", "'": "&#39;", '"': "&quot;"})
+_HTML = str.maketrans({"<": "&lt;", ">": "&gt;", "&": "&amp;", "'": "&apos;", '"': "&quot;"})
 
 
 def to_text(value: JsonValue, variables: Variables) -> str:
