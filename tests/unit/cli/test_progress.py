@@ -100,3 +100,11 @@ def test_lines_tell_the_same_where_no_table_can_be_shown() -> None:
     first, second = console.file.getvalue().splitlines()
     assert "charge attempt ended (attempt 2): retryable, due in 3.0 s" in first
     assert "early done in 20 ms, 2 attempts" in second
+
+
+def test_an_attempt_that_could_be_retried_and_is_not_has_failed() -> None:
+    last = event("attemptEnded", step="charge", task="charge", number=3, status="retryable", detail="503")
+    assert "✗ charge attempt ended (attempt 3): retryable" in event_line(last).plain
+    progress = Progress(lambda: AT)
+    progress.apply(last)
+    assert "✗ charge" in shown(progress)

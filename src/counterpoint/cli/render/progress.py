@@ -87,7 +87,7 @@ class Progress:
 
     def _end(self, event: dict[str, Any]) -> None:
         row = self._row(event)
-        row.state = event.get("status") or "done"
+        row.state = _state_after(event)
         row.ended, row.detail = event["at"], one_line(event.get("detail", ""), 80)
         if event.get("due") and row.state != "done":
             return  # another attempt follows
@@ -219,6 +219,13 @@ _HANDLERS: dict[str, Callable[[Progress, dict[str, Any]], None]] = {
     "childEnded": Progress._end,
 }
 
+
+def _state_after(event: dict[str, Any]) -> str:
+    """State of a step after an event that ended something; what could be retried and is not has failed."""
+    status: str = event.get("status") or "done"
+    return "failed" if status in {"retryable", "throttled"} and not event.get("due") else status
+
+
 _VERBS = {
     "runStarted": "run started",
     "attemptStarted": "started",
@@ -237,7 +244,10 @@ _VERBS = {
 def event_line(event: dict[str, Any]) -> Text:
     """One event in one line."""
     kind, status = event["kind"], event.get("status", "")
-    mark, style = _VERDICTS.get(status) or (STATUS_MARKS.get(status, "·"), STATUS_STYLES.get(status, ""))
+    mark, style = _VERDICTS.get(_state_after(event) if status else "") or (
+        STATUS_MARKS.get(status, "·"),
+        STATUS_STYLES.get(status, ""),
+    )
     attempt = f" (attempt {event['number']})" if event.get("number", 0) > 1 else ""
     line = Text.assemble(
         (f"{clock_time(event['at'])} ", "dim"),
