@@ -112,6 +112,15 @@ def test_expressions_by_definition_may_be_bare_or_enclosed() -> None:
         assert found.condition.native({"a": 1}, {}) is True
 
 
+def test_an_expression_of_several_lines_is_one_everywhere() -> None:
+    found = first(task("wait: |-\n  ${\n    .delay\n  }"), WaitTask)
+    assert text_of(found.wait if isinstance(found.wait, Program) else None) == ".delay"
+    call = first(
+        task("call: http\nwith:\n  method: get\n  endpoint: |\n    ${\n      .url\n    }"), CallHttpTask
+    )
+    assert isinstance(call.endpoint.uri, Program)
+
+
 def test_strict_mode_keeps_bare_texts_and_loose_mode_tries_them() -> None:
     strict = first(task("set: { x: .a, y: '${ .a }' }"), SetTask)
     assert [path for path, _ in strict.value.holes] == [("y",)]
@@ -368,16 +377,18 @@ def test_extensions_apply_to_their_kinds_and_never_to_themselves() -> None:
             do:
             - a: { do: [ { b: { call: f } } ] }
             - c: { wait: PT1S }
+            - d: { fork: { branches: [] } }
             """
         )
     )
-    a, c = workflow.do.tasks
+    a, c, d = workflow.do.tasks
     assert isinstance(a, DoTask)
     b = a.do.tasks[0]
     assert isinstance(b, CallFunctionTask)
     assert [extension.name for extension in a.extensions] == ["log", "group"]
     assert [extension.name for extension in b.extensions] == ["log", "web"]
     assert [extension.name for extension in c.extensions] == ["log"]
+    assert [extension.name for extension in d.extensions] == ["log", "group"]
     assert b.function is not None
     assert [extension.name for extension in b.function.extensions] == ["log", "web"]
     log = c.extensions[0]
@@ -468,6 +479,7 @@ do:
 - c: { listen: { to: { any: [] } }, metadata: { counterpoint: { lookback: P1D } } }
 """
     )
+    assert workflow.warnings == ()
     extras = workflow.extras
     assert (extras.owner, extras.criticality, extras.on_fault, extras.on_uncertain) == (
         "team",

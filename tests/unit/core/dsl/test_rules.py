@@ -437,6 +437,15 @@ RULES: dict[str, Bad] = {
         9,
         "dangling",
     ),
+    "a loop variable in a compensation": Bad(
+        task(
+            "for: { in: '.x' }\ndo:\n- b:\n    call: c.d\n    metadata:\n      counterpoint:\n"
+            "        compensate: { call: e.f, with: { x: '${ $item }' } }"
+        ),
+        "/do/0/a/do/0/b/metadata/counterpoint/compensate/with/x",
+        14,
+        "variable",
+    ),
     "a header that is none": Bad(
         task("call: a.b\nmetadata: { counterpoint: { idempotency: { header: 'a b' } } }"),
         "/do/0/a/metadata/counterpoint/idempotency/header",
