@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from counterpoint.core.dsl.loader import load
 from counterpoint.core.dsl.model import Workflow
 from counterpoint.core.expr.program import ExpressionFailed, Variables
 from counterpoint.core.values import Instant, JsonValue, Scope, Status
 from counterpoint.engines.embedded.admission import StartOrder, text_key
+from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.kernel import Kernel
 from counterpoint.engines.embedded.rows import SELECT_ROWS, StoredRow, decode, read_body, row_range
@@ -59,57 +60,88 @@ class GivenRevisions:
 class VirtualJournal:
     """Commits what has gathered after a virtual delay, through the real committer.
 
-    Attributes:
-        acknowledges_early: A mutant: answers before the commit.
+    Args:
+        host: Its time, and its death.
+        committer: Stores the batches.
+        watch: Told of each commit and each answer.
     """
 
-    def __init__(self, host: VirtualHost, committer: Committer, *, acknowledges_early: bool = False) -> None:
+    def __init__(self, host: VirtualHost, committer: Committer, watch: Watch) -> None:
         self._host = host
         self._committer = committer
-        self._queue: deque[WriteBatch] = deque()
+        self._watch = watch
+        self._queue: deque[WriteBatch | None] = deque()
         self._is_scheduled = False
-        self._is_blocked = False
-        self.acknowledges_early = acknowledges_early
 
     def submit(self, batch: WriteBatch) -> None:
         """See `storage.writer.Journal`."""
-        self._queue.append(batch)
-        if not self._is_scheduled:
-            self._is_scheduled = True
-            self._host.after(self._host.time.draw(0.0001, 0.004), self._commit)
+        self._put(batch)
 
     def resume(self) -> None:
-        """See `storage.writer.Journal`."""
-        self._is_blocked = False
+        """See `storage.writer.Journal`; None stands in the queue for the signal."""
+        self._put(None)
 
     def close(self) -> None:
         """See `storage.writer.Journal`."""
 
+    def _put(self, item: WriteBatch | None) -> None:
+        self._queue.append(item)
+        if not self._is_scheduled:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        self._is_scheduled = True
+        self._host.after(self._host.time.draw(0.0001, 0.004), self._commit)
+
     def _commit(self) -> None:
         self._is_scheduled = False
-        group = list(self._queue)
-        self._queue.clear()
-        if self.acknowledges_early:
-            self._commit_late(group)
-            return
+        group: list[WriteBatch] = []
+        while self._queue:
+            item = self._queue.popleft()
+            if item is None:
+                if group:
+                    self._queue.appendleft(None)
+                    self._schedule()
+                    break
+                self._committer.resume()
+            else:
+                group.append(item)
+        if group:
+            self._store(group)
+
+    def _store(self, group: list[WriteBatch]) -> None:
         results = self._committer.commit(group)
+        self._watch.committed(group, results)
+        self._committer.checkpoint(is_idle=self._host.time.random.random() < 0.5)
+        self._host.after(self._host.time.draw(0, 0.003), lambda: self._answer(group, results))
 
-        def answer() -> None:
-            for batch, result in zip(group, results, strict=True):
-                if batch.on_done is not None:
-                    batch.on_done(result)
+    def _answer(self, group: list[WriteBatch], results: list[CommitResult]) -> None:
+        self._watch.answered(group, results)
+        for batch, result in zip(group, results, strict=True):
+            if batch.on_done is not None:
+                batch.on_done(result)
 
-        self._host.after(self._host.time.draw(0, 0.003), answer)
 
-    def _commit_late(self, group: list[WriteBatch]) -> None:
-        for batch in group:
-            if batch.on_done is not None and not batch.decisions:
-                batch.on_done(CommitResult(0, []))
+class Watch(Protocol):
+    """Sees what the journal does."""
 
-        def commit() -> None:
-            self._committer.commit(group)
+    def committed(self, group: list[WriteBatch], results: list[CommitResult]) -> None:
+        """A group was committed, or refused; nobody was told yet."""
+        ...
 
-        self._host.after(self._host.time.draw(0.005, 0.05), commit)
+    def answered(self, group: list[WriteBatch], results: list[CommitResult]) -> None:
+        """Who waits for the group is told now."""
+        ...
+
+
+class NoWatch:
+    """Sees nothing."""
+
+    def committed(self, group: list[WriteBatch], results: list[CommitResult]) -> None:
+        """See `Watch`."""
+
+    def answered(self, group: list[WriteBatch], results: list[CommitResult]) -> None:
+        """See `Watch`."""
 
 
 class Simulation:
@@ -121,6 +153,12 @@ class Simulation:
         documents: Texts of the workflows.
         world: What calls reach.
         evaluate: Evaluates foreign expressions.
+
+    Attributes:
+        tuning: Sizes and file layer of the next boot.
+        watch: Sees what the journal does.
+        configure: Called with each booted kernel, before it recovers.
+        fatal: Errors after which the engine said that nothing can be stored any more.
     """
 
     def __init__(
@@ -138,12 +176,13 @@ class Simulation:
         self.revisions = GivenRevisions({w.name: w for w in workflows})
         self.evaluate = evaluate or _no_worker
         self.tuning = Tuning()
+        self.watch: Watch = NoWatch()
+        self.configure: Callable[[Kernel], None] = lambda kernel: None
         self.boots = 0
-        self.fatal: StorageError | None = None
-        self.acknowledges_early = False
+        self.fatal: list[StorageError] = []
         self.kernel: Kernel
         self.host: VirtualHost
-        self._database: Database
+        self.database: Database
         self._closers: list[Callable[[], None]] = []
 
     # -- life of the process
@@ -159,19 +198,20 @@ class Simulation:
         next_run_no = database.next_run_no()
         reader = open_reader(database.path)
         self.host = VirtualHost(self.time, self.world, reader, self.evaluate)
-        journal = VirtualJournal(
-            self.host, database.committer(self.tuning), acknowledges_early=self.acknowledges_early
-        )
+        journal = VirtualJournal(self.host, database.committer(self.tuning), self.watch)
         self.kernel = Kernel(self.host, journal, self.revisions, self.world, PlainCodec(), self._failed)
         self.kernel.admission.next_run_no = next_run_no
         self.kernel.loading.blob = database.blobs.read
-        self._database = database
+        self.database = database
         self._closers = [reader.close, database.close]
+        self.configure(self.kernel)
         self.kernel.loading.recover(_raise)
 
     def crash(self) -> None:
         """The process dies here, between two events; what was committed stays."""
         self.host.kill()
+        for execution in list(self.kernel.executions.values()):
+            execution.release()
         for close in self._closers:
             close()
 
@@ -201,19 +241,20 @@ class Simulation:
             gate = text_key(native(value, {})) if native is not None else None
         self.kernel.admission.start(StartOrder(StartRun(name, value, "tester"), deployed, key, gate), done)
 
-    def control(self, run_no: int, kind: InputKind, payload: JsonValue = None) -> None:
-        """Suspend, resume or cancel a run; refused silently if it has ended."""
-        self.kernel.deliver(
-            run_no,
-            lambda execution: (
-                None
-                if execution.end is not None
-                else Input(
-                    kind, self.host.now(), payload=payload or {}, actor="tester", audit=f"runs.{kind.name}"
-                )
-            ),
-            lambda refused: None,
-        )
+    def control(self, run_no: int, kind: InputKind) -> None:
+        """Suspend, resume or cancel a run; nothing happens if its state does not allow it."""
+
+        def make(execution: Execution) -> Input | None:
+            if not _takes(execution, kind):
+                return None
+            audit = f"runs.{kind.name.lower()}"
+            return Input(kind, self.host.now(), payload={}, actor="tester", audit=audit)
+
+        self.kernel.deliver(run_no, make, lambda refused: None)
+
+    def retry(self, run_no: int) -> None:
+        """Go on with a faulted or paused run; nothing happens if its state does not allow it."""
+        self.kernel.loading.retry(run_no, "tester", "runs.retry", lambda refused: None)
 
     # -- what an auditor sees
     # ------------------------------------------------------------------------------------------
@@ -229,7 +270,7 @@ class Simulation:
         found = []
         for raw in rows:
             row = StoredRow(*raw)
-            found.append(decode(row, SCOPE, PlainCodec(), read_body(row, self._database.blobs.read)))
+            found.append(decode(row, SCOPE, PlainCodec(), read_body(row, self.database.blobs.read)))
         return found
 
     def result(self, run_no: int, run_id: str) -> RunResult | None:
@@ -245,10 +286,17 @@ class Simulation:
         return [tuple(row) for row in self._query("SELECT due, run_no, step FROM timers")]
 
     def _query(self, sql: str, args: tuple[Any, ...] = ()) -> list[Any]:
-        return self._database.connection.execute(sql, args).fetchall()
+        return self.database.connection.execute(sql, args).fetchall()
 
     def _failed(self, error: StorageError) -> None:
-        self.fatal = error
+        self.fatal.append(error)
+
+
+def _takes(execution: Execution, kind: InputKind) -> bool:
+    """Whether the state of a run allows a command."""
+    if execution.end is not None:
+        return kind is InputKind.CANCEL and execution.end.status == "suspended"
+    return execution.is_suspended == (kind is InputKind.RESUME) or kind is InputKind.CANCEL
 
 
 def _raise(error: Exception | None) -> None:

@@ -30,6 +30,7 @@ class VirtualTime:
     Attributes:
         skew: Microseconds that the wall clock is away from true time (a test moves it).
         steps: Events run so far.
+        on_step: Told of each event before it runs.
     """
 
     def __init__(self, seed: int) -> None:
@@ -37,33 +38,44 @@ class VirtualTime:
         self.true: Instant = START
         self.skew: Instant = 0
         self.steps = 0
+        self.on_step: Callable[[Instant, int], None] | None = None
         self._count = 0
         self._events: list[tuple[Instant, int, Event]] = []
 
-    def at(self, instant: Instant, callback: Callable[[], None]) -> Event:
-        """Call at a true instant."""
-        event = Event(callback)
-        self._count += 1
-        heapq.heappush(self._events, (max(instant, self.true), self._count, event))
+    def at(self, instant: Instant, callback: Callable[[], None], owner: VirtualHost | None = None) -> Event:
+        """Call at a true instant, unless the owner is dead by then."""
+        event = Event(callback, owner)
+        count = self._count = self._count + 1
+        heapq.heappush(self._events, (instant if instant > self.true else self.true, count, event))
         return event
 
     def step(self) -> bool:
         """Run the next event; false when there is none."""
-        while self._events:
-            instant, _, event = heapq.heappop(self._events)
-            if event.is_cancelled:
-                continue
+        if self.next_at() is None:
+            return False
+        instant, count, event = heapq.heappop(self._events)
+        # An outage may have moved the time past what was due in it.
+        if instant > self.true:
             self.true = instant
-            self.steps += 1
-            event.callback()
-            return True
-        return False
+        self.steps += 1
+        if self.on_step is not None:
+            self.on_step(self.true, count)
+        event.callback()
+        return True
 
     def next_at(self) -> Instant | None:
         """True instant of the next event."""
-        while self._events and self._events[0][2].is_cancelled:
-            heapq.heappop(self._events)
-        return self._events[0][0] if self._events else None
+        events = self._events
+        while events:
+            event = events[0][2]
+            if not event.is_cancelled and (event.owner is None or not event.owner.is_dead):
+                return events[0][0]
+            heapq.heappop(events)
+        return None
+
+    def leap(self, micros: int) -> None:
+        """Let true time pass without events, as while no process runs."""
+        self.true += micros
 
     def draw(self, least_s: float, most_s: float) -> int:
         """A delay in microseconds."""
@@ -73,10 +85,11 @@ class VirtualTime:
 class Event:
     """A scheduled call."""
 
-    __slots__ = ("callback", "is_cancelled")
+    __slots__ = ("callback", "is_cancelled", "owner")
 
-    def __init__(self, callback: Callable[[], None]) -> None:
+    def __init__(self, callback: Callable[[], None], owner: VirtualHost | None = None) -> None:
         self.callback = callback
+        self.owner = owner
         self.is_cancelled = False
 
     def cancel(self) -> None:
@@ -167,7 +180,7 @@ class VirtualHost:
 
     def after(self, micros: int, callback: Callable[[], None]) -> Event:
         """Call after microseconds, unless this host is dead by then."""
-        return self.time.at(self.time.true + micros, lambda: None if self.is_dead else callback())
+        return self.time.at(self.time.true + micros, callback, self)
 
     def soon(self, callback: Callable[[], None]) -> None:
         """Call after what is ready now."""

@@ -1,8 +1,9 @@
 """An outside world for simulations: actions with effects, an idempotency-aware memory, and trouble.
 
 Every attempt takes virtual time before and after its effect, so that a death can fall on either side. The
-action says by its name how it behaves: `world.keyed` remembers idempotency keys, `world.natural` sets a
-value, `world.once` has neither, `world.asked` can be asked by `confirm`.
+action says by its name how it behaves: `world.keyed` remembers the results of idempotency keys,
+`world.natural` sets a value (setting the same again is no effect), `world.once` has neither, `world.asked`
+can be asked by `confirm`, `world.barred` is like `world.keyed` but may say no for good.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ INFOS: dict[str, ActionInfo] = {
     "world.natural": ActionInfo(Idempotency.NATURAL),
     "world.once": ActionInfo(Idempotency.NONE),
     "world.asked": ActionInfo(Idempotency.NONE, has_confirm=True),
+    "world.barred": ActionInfo(Idempotency.KEY),
 }
+
+
+_KEYED = ("world.keyed", "world.barred")
 
 
 class Performed(msgspec.Struct, frozen=True):
@@ -45,14 +50,22 @@ class World:
     Args:
         time: Virtual time; delays and troubles are drawn from its source.
         trouble: Share of attempts that fail, a third of them after the effect (a lost reply).
+        bars: Share of attempts at `world.barred` that fail for good.
+
+    Attributes:
+        attempts: What was seen, in order.
+        effects: Effects made, by `RUN/STEP`.
+        on_attempt: Told when an attempt begins.
     """
 
-    def __init__(self, time: VirtualTime | None = None, trouble: float = 0.0) -> None:
+    def __init__(self, time: VirtualTime | None = None, trouble: float = 0.0, bars: float = 0.0) -> None:
         self.time = time
         self.trouble = trouble
+        self.bars = bars
         self.attempts: list[Performed] = []
         self.effects: dict[str, int] = defaultdict(int)
         self._remembered: dict[str, JsonValue] = {}
+        self._settings: dict[str, tuple[JsonValue]] = {}
         self.on_attempt: Callable[[Attempt], None] = lambda attempt: None
 
     def describe(self, invocation: Invocation) -> ActionInfo | None:
@@ -65,12 +78,11 @@ class World:
         await Pause(self._delay())
         fails = self._chance(self.trouble)
         loses_reply = fails and self._chance(0.33)
-        is_keyed = attempt.invocation.target == "world.keyed"
-        made = (not fails or loses_reply) and not (is_keyed and attempt.key in self._remembered)
-        if made:
-            self.effects[f"{attempt.run_id}/{attempt.step}"] += 1
-        if made and attempt.invocation.target in ("world.keyed", "world.asked"):
-            self._remembered[attempt.key] = _value(attempt)
+        if attempt.invocation.target == "world.barred" and self._chance(self.bars):
+            fault = standard_fault("communication", "the world says no", status=403)
+            return AttemptResult(Verdict.PERMANENT, fault=fault)
+        value = self._result(attempt)
+        made = (not fails or loses_reply) and self._make_effect(attempt, value)
         self.attempts.append(
             Performed(
                 attempt.run_id,
@@ -86,7 +98,7 @@ class World:
         if fails:
             fault = standard_fault("communication", "trouble in the world", status=503)
             return AttemptResult(Verdict.RETRYABLE, fault=fault, is_uncertain=loses_reply)
-        return AttemptResult(Verdict.DONE, _value(attempt))
+        return AttemptResult(Verdict.DONE, value)
 
     async def confirm(self, attempt: Attempt) -> AttemptResult | None:
         """Whether the effect of an attempt is remembered."""
@@ -98,6 +110,27 @@ class World:
     async def close(self) -> None:
         """Nothing to release."""
 
+    def _result(self, attempt: Attempt) -> JsonValue:
+        """A function of the arguments alone, for a model to predict; by key, that of the first call."""
+        value = _value(attempt)
+        if attempt.invocation.target in _KEYED:
+            return self._remembered.get(attempt.key, value)
+        return value
+
+    def _make_effect(self, attempt: Attempt, value: JsonValue) -> bool:
+        """Whether anything changed."""
+        target, place = attempt.invocation.target, f"{attempt.run_id}/{attempt.step}"
+        if target in _KEYED and attempt.key in self._remembered:
+            return False
+        if target == "world.natural" and self._settings.get(place, ()) == (value,):
+            return False
+        if target == "world.natural":
+            self._settings[place] = (value,)
+        elif target != "world.once":
+            self._remembered[attempt.key] = value
+        self.effects[place] += 1
+        return True
+
     def _delay(self) -> float:
         return self.time.random.expovariate(200) if self.time is not None else 0.0
 
@@ -106,6 +139,5 @@ class World:
 
 
 def _value(attempt: Attempt) -> JsonValue:
-    """Result of an action: a function of its arguments alone, so that a model can predict it."""
     arguments: Any = attempt.invocation.arguments
     return arguments.get("value") if isinstance(arguments, dict) else arguments

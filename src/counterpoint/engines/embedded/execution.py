@@ -105,6 +105,7 @@ class Execution:
         self.when_ready: list[tuple[Callable[[Execution], None], Callable[[Exception], None]]] = []
         self.replay: Replay | None = None
         self.recalled: dict[str, Settled] = {}
+        self.voids: frozenset[int] = frozenset()
         self.root: Strand | None = None
         self.end: RunEnd | None = None
         self.output: Any = None

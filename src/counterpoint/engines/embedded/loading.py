@@ -17,7 +17,7 @@ from counterpoint.engines.embedded.replay import Replay
 from counterpoint.engines.embedded.rows import GENESIS, SELECT_ROWS, StoredRow, decode, read_body, row_range
 from counterpoint.engines.embedded.statements import GONE_INBOX
 from counterpoint.errors import Conflict, CounterpointError, HistoryCorruptError, NotFound, RequestError
-from counterpoint.ports.history import HistoryEntry, InputKind
+from counterpoint.ports.history import HistoryEntry, InputKind, RunEnd
 from counterpoint.storage.blobs import quarantine
 
 if TYPE_CHECKING:
@@ -71,6 +71,39 @@ class Loading:
         self._queue.append(run_no)
         self._pump()
 
+    def retry(self, run_no: int, actor: str, audit: str, done: Callable[[Exception | None], None]) -> None:
+        """Go on with a faulted or paused run; `done` once that is durable, or with the refusal."""
+        kernel = self._kernel
+
+        def again() -> None:
+            self.retry(run_no, actor, audit, done)
+
+        if run_no in self._wanted:
+            # It is being read for somebody else, who must not be refused what concerns the retry alone.
+            self.load(run_no, lambda execution: kernel.host.soon(again), lambda refused: kernel.host.soon(again))
+            return
+        known = kernel.executions.get(run_no)
+        if known is not None and known.replay is not None:
+            known.when_ready.append((lambda execution: kernel.host.soon(again), done))
+            return
+        if known is not None and (known.uncommitted or known.inputs):
+            # What it wrote must be on disk before its rows are read again.
+            kernel.outbox.once_durable(again)
+            return
+        if known is not None and known.end is None:
+            done(_NOT_FAULTED)
+            return
+        if known is not None:
+            kernel.forget(known)
+
+        def loaded(execution: Execution) -> None:
+            payload = {"voids": sorted(execution.voids)}
+            now = kernel.host.now()
+            given = Input(InputKind.RETRY, now, payload=payload, actor=actor, audit=audit, done=done)
+            execution.inputs.append(given)
+
+        self.load(run_no, loaded, done, is_retry=True)
+
     def pass_on(self, run_no: int, given: Input) -> None:
         """Give an input that came too late for one copy of a run to the next."""
         refuse = given.done or (lambda error: None)
@@ -102,12 +135,21 @@ class Loading:
             if found is None or error is not None:
                 _refuse_all(requests, error or NotFound(f"Run {run_no} cannot be read"))
                 continue
-            try:
-                self._revive(run_no, found[index][0], found[index][1], requests)
-            except CounterpointError as refused:
-                self._quarantine(run_no, refused)
-                _refuse_all(requests, refused)
+            self._revive_for(run_no, found[index][0], found[index][1], requests)
         self._pump()
+
+    def _revive_for(self, run_no: int, facts: Any, rows: list[Any], requests: list[Request]) -> None:
+        try:
+            self._revive(run_no, facts, rows, requests)
+        except CounterpointError as refused:
+            self._quarantine(run_no, refused)
+            retries = [request for request in requests if request.is_retry]
+            others = [request for request in requests if not request.is_retry]
+            if isinstance(refused, Conflict) and retries and others:
+                _refuse_all(retries, refused)
+                self._revive_for(run_no, facts, rows, others)
+            else:
+                _refuse_all(requests, refused)
 
     def _revive(self, run_no: int, facts: Any, rows: list[Any], requests: list[Request]) -> None:
         kernel = self._kernel
@@ -157,8 +199,8 @@ class Loading:
         execution.gaps = settled[-1].payload["gaps"] if settled else []
         execution.live_bytes = sum(row.size for row in execution.live)
         execution.seq, execution.head = entries[-1].seq, before
-        voids = fault_rows(entries) if is_retry else frozenset()
-        execution.replay = Replay(entries, voids)
+        execution.voids = fault_rows(entries) if is_retry else frozenset()
+        execution.replay = Replay(entries, execution.voids)
         execution.recalled = execution.replay.settled
         return execution
 
@@ -237,11 +279,9 @@ def fault_rows(entries: list[HistoryEntry]) -> frozenset[int]:
     Raises:
         Conflict: The document itself raised the fault, so that the same would happen again.
     """
-    end = entries[-1].end
-    if end is None or end.status == "completed":
-        raise Conflict(
-            "The run did not fault and is not paused by a fault", "Only such a run can be retried."
-        )
+    end = last_end(entries)
+    if end is None or end.status not in ("faulted", "suspended"):
+        raise _NOT_FAULTED
     if end.cause == "inDoubt":
         return frozenset()
     for entry in reversed(entries):
@@ -249,6 +289,19 @@ def fault_rows(entries: list[HistoryEntry]) -> frozenset[int]:
             return frozenset({entry.seq})
     hint = "Correct the document or the input, deploy, and start a new run."
     raise Conflict("The document itself raised the fault, so another try would end the same way", hint)
+
+
+def last_end(entries: list[HistoryEntry]) -> RunEnd | None:
+    """How a run ended or paused; None when it went on since. Results of what was under way may follow it."""
+    for entry in reversed(entries):
+        if entry.end is not None:
+            return entry.end
+        if entry.kind is InputKind.RETRY:
+            return None
+    return None
+
+
+_NOT_FAULTED = Conflict("The run did not fault and is not paused by a fault", "Only such a run can be retried.")
 
 
 def _admissible(requests: list[Request], status: Status, run_id: str) -> list[Request]:

@@ -93,10 +93,13 @@ def _fault(payload: dict[str, Any]) -> Fault:
 def _timer(kernel: Kernel, execution: Execution, given: Input, seq: int) -> None:
     timer = execution.timers.pop(given.step, None)
     if timer is not None:
+        # In the transaction of this row: a crash leaves either the timer or the record that it fired.
+        kernel.drop_timer(execution, timer.due, given.step)
         execution.settle(timer)
         return
     call = execution.calls.get(given.step)
     if call is not None and call.due:
+        kernel.drop_timer(execution, call.due, given.step)
         kernel.issue_attempt(execution, call)
 
 
