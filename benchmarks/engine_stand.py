@@ -15,9 +15,9 @@ from counterpoint.engines.embedded import EmbeddedEngine, Surroundings, SystemCl
 from counterpoint.ports.records import RevisionDraft
 from counterpoint.sdk import Connector
 from counterpoint.storage.database import SERVER, Database, open_database
+from counterpoint.storage.readers import open_reader
 from counterpoint.storage.writer import Writer
 from counterpoint.stores.sqlite import SqliteRecordStore, SqliteRevisions
-from counterpoint.storage.readers import open_reader
 
 SCOPE = Scope("bench")
 
@@ -33,10 +33,12 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(folder: Path, documents: Iterable[str], connectors: Iterable[Connector] = ()) -> AsyncIterator[Stand]:
+async def stand(
+    folder: Path, documents: Iterable[str], connectors: Iterable[Connector] = ()
+) -> AsyncIterator[Stand]:
     """An open engine with deployed documents; closed at the end."""
     loop = asyncio.get_running_loop()
-    database = open_database(folder, tuning=SERVER)
+    database = open_database(folder, SERVER)
     next_run_no = database.next_run_no()
     writer = Writer(database.committer(SERVER), loop.call_soon_threadsafe)
     readers = database.readers()

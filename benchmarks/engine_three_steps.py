@@ -12,9 +12,15 @@ from pathlib import Path
 
 import uvloop
 from engine_stand import SCOPE, Stand, stand
+from limit_group_commit import group_commits
+from report import publish
 
 from counterpoint.ports.engine import StartRun
 from counterpoint.sdk import Connector
+
+FLIGHT = 100
+RUNS = 12_000
+REPEATS = 5
 
 DOCUMENT = """
 document:
@@ -48,7 +54,7 @@ def connector() -> Connector:
     bench = Connector("bench")
 
     @bench.action()
-    async def noop(ctx, value):  # noqa: ANN001, ANN202 - untyped on purpose: any JSON
+    async def noop(ctx, value):
         return {"value": value}
 
     return bench
@@ -82,20 +88,48 @@ async def latencies(on: Stand, runs: int) -> list[float]:
     return found
 
 
-async def main() -> None:
-    """Print figures."""
-    with tempfile.TemporaryDirectory(dir="var" if Path("var").exists() else None) as folder:
-        async with stand(Path(folder), [DOCUMENT, LARGE], [connector()]) as on:
-            await throughput(on, 2000, 100, "three-steps", {"n": 0})
-            for _ in range(3):
-                print("runs/s", round(await throughput(on, 10000, 100, "three-steps", {"n": 0})))
-            large = {"n": 0, "text": "x" * 100, "items": [{"id": i, "name": f"item {i}", "ok": True} for i in range(220)]}
-            for _ in range(2):
-                print("10k runs/s", round(await throughput(on, 3000, 100, "three-steps-10k", large)))
-            one = sorted(await latencies(on, 1000))
-            print("p50", one[500], "p99", one[990])
-            print(on.writer.stats)
+async def measure(folder: Path) -> None:
+    """Measure in one engine, interleaved, and publish."""
+    async with stand(folder, [DOCUMENT, LARGE], [connector()]) as on:
+        await throughput(on, 3_000, FLIGHT, "three-steps", {"n": 0})
+        rates, large, raw = [], [], []
+        typical: list[list[float]] = []
+        for _ in range(REPEATS):
+            rates.append(await throughput(on, RUNS, FLIGHT, "three-steps", {"n": 0}))
+            large.append(await throughput(on, RUNS // 4, FLIGHT, "three-steps-10k", ten_kilobytes()))
+            raw.append(await asyncio.to_thread(lone_commit_ms, folder.parent))
+            typical.append(sorted(await latencies(on, 400)))
+        stats = on.writer.stats
+    medians = [times[len(times) // 2] for times in typical]
+    publish("engine.three_steps.runs_per_s", rates, "runs/s")
+    publish("engine.three_steps_10k.runs_per_s", large, "runs/s")
+    publish("engine.three_steps.p50_ms", medians, "ms")
+    publish("engine.three_steps.p99_ms", [times[len(times) * 99 // 100] for times in typical], "ms")
+    # A run of three steps needs four commits, one after the other.
+    ratios = [median / (4 * commit) for median, commit in zip(medians, raw, strict=True)]
+    publish("engine.three_steps.p50_per_commit", ratios, "x of four raw commits")
+    publish("engine.three_steps.raw_commit_ms", raw, "ms")
+    print(f"rows a commit: {stats.rows / stats.commits:.1f} over {stats.commits} commits")
+
+
+def lone_commit_ms(parent: Path) -> float:
+    """Median of a raw commit of one row on the same disk."""
+    with tempfile.TemporaryDirectory(dir=parent) as folder:
+        _, times = group_commits(Path(folder) / "raw", 1, 0.7)
+    return times[len(times) // 2]
+
+
+def ten_kilobytes() -> dict[str, object]:
+    """An input of about 10 KB, as businesses have them: many small members."""
+    items = [{"id": number, "name": f"item {number}", "isOpen": True} for number in range(210)]
+    return {"n": 0, "items": items}
+
+
+def main() -> None:
+    """Measure in a fresh folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        uvloop.run(measure(Path(folder) / "data"))
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    main()

@@ -282,7 +282,7 @@ LEAVES: dict[type[CounterpointError], Treatment] = {
     AuthenticationError: Treatment(502, 1, "warning", False),
     PermanentError: Treatment(502, 1, "warning", False),
     InvalidRequest: Treatment(400, 2, "info", False),
-    NotFound: Treatment(404, 4, "info", False),
+    NotFound: Treatment(404, 11, "info", False),
     Conflict: Treatment(409, 5, "info", False),
     NotAuthenticated: Treatment(401, 6, "warning", False),
     NotAuthorized: Treatment(403, 6, "warning", False),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
-import signal
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from counterpoint.connectors.loading import load_connectors
 from counterpoint.connectors.resources import ResourceFetcher
 from counterpoint.core.values import Instant
 from counterpoint.engines.embedded import EmbeddedEngine, Surroundings, SystemClock
-from counterpoint.errors import StorageError
+from counterpoint.errors import StorageError, treatment_of
 from counterpoint.ports.maintenance import BackupProgress, Finding, SystemInfo
 from counterpoint.runners.jq_worker import JqWorker
 from counterpoint.runners.supervision import Limits
@@ -134,9 +134,15 @@ class _Parts:
 
 
 def _stop_process(error: StorageError) -> None:
-    """A failed fsync stops the process: what it would still acknowledge might not be there."""
+    """A failed fsync stops the process at once: what it would still acknowledge might not be there.
+
+    No orderly end: closing would write again. The exit code tells a supervisor to start anew.
+    """
     log.critical("storage failed; the process stops", reason=str(error))
-    os.kill(os.getpid(), signal.SIGTERM)
+    hint = "Look at the disk with `counterpoint doctor`; everything that was acknowledged is there."
+    sys.stderr.write(f"counterpoint: {error}. The process stops. {hint}\n")
+    sys.stderr.flush()
+    os._exit(treatment_of(error).exit_code)
 
 
 async def open_product(settings: Settings, *, serve: bool) -> Product:

@@ -201,6 +201,13 @@ class EmbeddedEngine:
         """See `Engine.retry`."""
         await self._retry(scope, run_id, actor, "runs.retry")
 
+    async def waiting(self) -> int:
+        """How many runs wait for a timer, a backoff or a child."""
+        rows = await self._on.reader.query(
+            "SELECT count(*) FROM runs WHERE status = ?", (int(Status.WAITING),)
+        )
+        return int(rows[0][0])
+
     # -- parts --------------------------------------------------------------------------------------
 
     async def _retry(self, scope: Scope, run_id: str, actor: str, action: str) -> None:
