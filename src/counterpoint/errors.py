@@ -1,7 +1,7 @@
 """Every exception that leaves the package; the type tells the catcher what to do next.
 
-Each class has a stable `code`; `LEAVES` maps each leaf to exit code, HTTP status, log level and whether trying again can
-help. A test fails for a leaf without a row.
+Each class has a stable `code`; `LEAVES` maps each leaf to exit code, HTTP status, log level and whether
+trying again can help. A test fails for a leaf without a row.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class FaultRaised(CounterpointError):
     Attributes:
         fault: The problem details.
         step: Canonical key of the step whose attempts are spent; None when the document itself raised it.
-        on_fault: What the innermost task that says so wants done if nothing catches the fault: `fault` or `pause`.
+        on_fault: What the innermost task that says so wants done if nothing catches the fault: `fault` or
+            `pause`.
     """
 
     code = "fault"
@@ -266,7 +267,7 @@ class Cancelled(BaseException):
 
 
 class Treatment(msgspec.Struct, frozen=True):
-    """How an error leaves the process: HTTP status, CLI exit code, log level, and whether a retry can help."""
+    """How an error leaves the process: HTTP status, exit code, log level, whether a retry can help."""
 
     http_status: int
     exit_code: int

@@ -1,9 +1,11 @@
 """The durable context: all that the interpreter may ask of an engine.
 
-The interpreter is `async` code without a clock, randomness, tasks or I/O. It runs unchanged wherever this protocol is
-implemented: the embedded engine drives its coroutines by hand, Temporal by its workflow loop, the simulation by a
-seeded scheduler. What an implementation must keep (see `docs/explanation/durable-context.md`): keys instead of positions,
-inputs in order, a fingerprint on each command, outcome before effect, pure work recomputed.
+The interpreter is `async` code without a clock, randomness, tasks or I/O. It runs unchanged wherever this
+protocol is
+implemented: the embedded engine drives its coroutines by hand, Temporal by its workflow loop, the simulation
+    by a seeded scheduler. What an implementation must keep (see `docs/explanation/durable-context.md`): keys
+    instead of positions, inputs in order, a fingerprint on each command, outcome before effect, pure work
+    recomputed.
 
 Events (`emit`, `listen`) join this protocol with the event log; nothing else changes for them.
 """
@@ -133,7 +135,8 @@ class Settled(msgspec.Struct, frozen=True):
     """Where a sequence stands once everything before has settled, so that its past can be forgotten.
 
     Attributes:
-        position: Where to go on: index of the next task, item or attempt, and what the sequence needs to know.
+        position: Where to go on: index of the next task, item or attempt, and what the sequence needs to
+            know.
         output: Data so far.
         context: `$context` so far.
     """
@@ -184,13 +187,17 @@ class DurableContext(Protocol):
         """
         ...
 
-    def join(self, step: StepKey, branches: Sequence[Branch], mode: JoinMode, limit: int = 0) -> Awaitable[list[Any]]:
+    def join(
+        self, step: StepKey, branches: Sequence[Branch], mode: JoinMode, limit: int = 0
+    ) -> Awaitable[list[Any]]:
         """Run branches concurrently, at most `limit` at once (0: all); results in the order of the branches.
 
-        A branch that did not finish because the join was over has None. Losers are cancelled before it returns.
+        A branch that did not finish because the join was over has None. Losers are cancelled before it
+        returns.
 
         Raises:
-            FaultRaised: `ALL` or `FIRST_END`: the first fault. `FIRST_SUCCESS`: the last one, when all failed.
+            FaultRaised: `ALL` or `FIRST_END`: the first fault. `FIRST_SUCCESS`: the last one, when all
+                failed.
         """
         ...
 
@@ -203,7 +210,7 @@ class DurableContext(Protocol):
         ...
 
     def settle(self, sequence: StepKey, settled: Callable[[], Settled]) -> None:
-        """Offer the engine to forget the past of a sequence; it calls `settled` only if it takes the offer."""
+        """Offer the engine to forget the past of a sequence; it calls `settled` if it takes the offer."""
         ...
 
     def tick(self) -> bool:
@@ -212,6 +219,10 @@ class DurableContext(Protocol):
         Raises:
             FaultRaised: Too many pure tasks without an input.
         """
+        ...
+
+    def is_due(self) -> bool:
+        """Whether the interpreter must `give_way` before it goes on; asked after work that may have taken long."""
         ...
 
     def give_way(self) -> Awaitable[None]:

@@ -24,6 +24,9 @@ Instant: TypeAlias = int
 MAX_DEPTH = 128
 """Deepest nesting of a JSON value that may cross a boundary of the core."""
 
+MAX_PARTS = 250_000
+"""Most members and items of a value that may leave the core, counted as often as they are written out."""
+
 MICROS_PER_S = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -101,9 +104,9 @@ _UNSAFE = str.maketrans({c: f"%{ord(c):02X}" for c in "%.~[]#/ "})
 class StepKey:
     """Key of a step: a path of frames that names a place in the document and which visit of it.
 
-    Frames hold task names, never indices, so that an inserted task shifts nothing. `text` is the canonical form
-    (`poll~3.for[17].charge`); `identity` is the same without the attempts of `try`, so that all retries of a
-    step share one idempotency key.
+    Frames hold task names, never indices, so that an inserted task shifts nothing. `text` is the canonical
+    form (`poll~3.for[17].charge`); `identity` is the same without the attempts of `try`, so that all retries
+    of a step share one idempotency key.
     """
 
     __slots__ = ("identity", "text")
@@ -158,7 +161,7 @@ _FRAME_STARTS = frozenset(".[#")
 
 
 def is_below(step: str, sequence: str) -> bool:
-    """Whether a canonical step key lies inside the one of a sequence: `do.poll.for[17].charge` in `do.poll.for`."""
+    """Whether a step key lies inside the key of a sequence: `do.poll.for[17].charge` in `do.poll.for`."""
     return step.startswith(sequence) and len(step) > len(sequence) and step[len(sequence)] in _FRAME_STARTS
 
 
@@ -209,3 +212,38 @@ def depth_exceeds(value: JsonValue, limit: int = MAX_DEPTH) -> bool:
             return False
         level = below
     return True
+
+
+def excess_of(value: JsonValue, max_bytes: int) -> str:
+    """Why a value cannot be written out, or an empty text; asked before anything walks it without a bound.
+
+    Pure work can share parts: twenty tasks that each hold their input twice make a value of a few objects
+    whose text would have a million. The work here is bounded by what is allowed, not by that text.
+    """
+    kind = type(value)
+    if kind is not dict and kind is not list:
+        return _too_large(max_bytes) if kind is str and len(value) > max_bytes else ""
+    parts, characters = MAX_PARTS, max_bytes
+    level: list[JsonValue] = [value]
+    for _ in range(MAX_DEPTH):
+        below: list[JsonValue] = []
+        for item in level:
+            parts -= len(item)
+            if parts < 0:
+                return f"has more than {MAX_PARTS:,} parts"
+            for part in item.values() if type(item) is dict else item:
+                kind = type(part)
+                if kind is str:
+                    characters -= len(part)
+                elif kind is dict or kind is list:
+                    below.append(part)
+        if characters < 0:
+            return _too_large(max_bytes)
+        if not below:
+            return ""
+        level = below
+    return f"is nested deeper than {MAX_DEPTH} levels"
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"is larger than {max_bytes:,} bytes"

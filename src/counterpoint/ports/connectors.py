@@ -100,11 +100,11 @@ class Connectors(Protocol):
     """Everything that a call may reach."""
 
     def describe(self, invocation: Invocation) -> ActionInfo | None:
-        """What the target declares for these arguments; None when nothing has that name. Cheap: asked per call."""
+        """What the target declares for these arguments; None when nothing has that name. Cheap."""
         ...
 
     async def perform(self, attempt: Attempt) -> AttemptResult:
-        """Make one attempt. Never raises but for cancellation: a bug in an action is a `PERMANENT` runtime fault."""
+        """Make one attempt. Raises nothing but cancellation: a bug in an action is a `PERMANENT` fault."""
         ...
 
     async def confirm(self, attempt: Attempt) -> AttemptResult | None:

@@ -58,7 +58,8 @@ class RunEvent(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     Attributes:
         run_id: Public id of the run.
         at: Instant.
-        kind: `runStarted`, `attemptStarted`, `attemptEnded`, `timerSet`, `timerFired`, `childStarted`, `childEnded`,
+        kind: `runStarted`, `attemptStarted`, `attemptEnded`, `timerSet`, `timerFired`, `childStarted`,
+            `childEnded`,
             `decision`, `runEnded`, `runSuspended`, `runResumed`.
         step: Canonical step key.
         task: Name of the task.
@@ -92,7 +93,7 @@ class Deployed(msgspec.Struct, frozen=True):
 
 
 class Revisions(Protocol):
-    """Where the engine finds compiled revisions; cached, so `by_number` and `resolve` cost nothing when warm."""
+    """Where the engine finds compiled revisions; cached, so that both cost nothing when warm."""
 
     def resolve(self, scope: Scope, name: str, version: str = "") -> Deployed:
         """Revision of a workflow: the active one, or that of a version (`latest`: highest release).

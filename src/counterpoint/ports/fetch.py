@@ -16,7 +16,8 @@ class Fetcher(Protocol):
 
         Args:
             address: As the document names it; a relative one counts from the folder.
-            folder: Absolute path of the document's folder; empty when there is none, and then no file is read.
+            folder: Absolute path of the document's folder; empty when there is none, and then no file is
+                read.
 
         Raises:
             NotFound: Nothing is there.

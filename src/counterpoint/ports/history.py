@@ -1,7 +1,7 @@
 """The history of a run, decoded: what explain, effects, watch and replay read.
 
-A row is one **transition**: the input that reached the run, and what the interpreter asked for because of it. Nothing else
-is stored: pure work is recomputed. Rows of a run are numbered from 1 and chained by digest.
+A row is one **transition**: the input that reached the run, and what the interpreter asked for because of
+it. Nothing else is stored: pure work is recomputed. Rows of a run are numbered from 1 and chained by digest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class InputKind(IntEnum):
     SUSPEND = 6
     RESUME = 7
     RETRY = 8
-    """The failed steps are tried again; `voids` names them."""
+    """The failed steps are tried again; `voids` holds the numbers of the rows that failed."""
     CONTINUED = 9
     """More commands of the input before; the interpreter gave way in between."""
     SETTLED = 10
@@ -98,7 +98,8 @@ class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="came
         commit: Number of the commit that made it durable.
         kind: What reached the run.
         step: Step that it concerns, or empty.
-        payload: Input by kind. STARTED: `input`, `trigger`, `seed`, `flags`. RESULT: `number`, `verdict`, `value` or
+        payload: Input by kind. STARTED: `input`, `trigger`, `seed`, `flags`. RESULT: `number`, `verdict`,
+            `value` or
             `fault`, `isUncertain`, `due` (of the next attempt). RETRY: `voids`. CANCEL, SUSPEND: `reason`.
         actor: Who caused it, if a person or client did.
         commands: What was asked for because of it.
@@ -137,7 +138,9 @@ class Verification(msgspec.Struct, frozen=True, rename="camel"):
 class Histories(Protocol):
     """Reads histories."""
 
-    async def entries(self, scope: Scope, run_id: str, after: int = 0, limit: int = 1000) -> list[HistoryEntry]:
+    async def entries(
+        self, scope: Scope, run_id: str, after: int = 0, limit: int = 1000
+    ) -> list[HistoryEntry]:
         """Rows of a run in order, from the one after `after`.
 
         Raises:

@@ -1,8 +1,8 @@
 """The compiled workflow document: frozen, typed, with every reference resolved (DSL 1.0, `Definitions`).
 
-The loader makes it, the interpreter walks it. Names of references (`timeout: short`) are gone: the thing itself is here.
-`pointer` is always an RFC 6901 pointer into the document, which is what a fault's `instance` shows. `definition` is the
-task as written, for `$task.definition`.
+The loader makes it, the interpreter walks it. Names of references (`timeout: short`) are gone: the thing
+itself is here. `pointer` is always an RFC 6901 pointer into the document, which is what a fault's `instance`
+shows. `definition` is the task as written, for `$task.definition`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DurationSpec: TypeAlias = Duration | Program
 """A duration, or an expression that gives an ISO 8601 text."""
 
 Validator: TypeAlias = Callable[[JsonValue], list[str]]
-"""Checks a value against a compiled JSON Schema; gives one message a violation, with its place in the value."""
+"""Checks a value against a compiled JSON Schema; one message a violation, with its place in the value."""
 
 
 class Flow(Enum):

@@ -1,10 +1,10 @@
 """Compiled runtime expressions: what the loader makes and the interpreter evaluates.
 
-A `Program` is one jq expression. A `Template` is a JSON value with expressions inside (DSL: `set`, `with`, `body`).
-Both carry `native`, a closure, when everything in them lies in the native subset; else the interpreter hands each
-foreign program to the engine's worker. A closure never returns NaN or Infinity, never changes its arguments, and raises
-`ExpressionFailed` for a jq error or `NativeLimit` when it meets more work than it may do (the caller then takes the
-worker).
+A `Program` is one jq expression. A `Template` is a JSON value with expressions inside (DSL: `set`, `with`,
+`body`). Both carry `native`, a closure, when everything in them lies in the native subset; else the
+interpreter hands each foreign program to the engine's worker. A closure never returns NaN or Infinity, never
+changes its arguments, and raises `ExpressionFailed` for a jq error or `NativeLimit` when it meets more work
+than it may do (the caller then takes the worker).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Native: TypeAlias = Callable[[JsonValue, Variables], JsonValue]
 
 
 class ExpressionFailed(Exception):
-    """An expression gave no JSON value: a jq error, several results, NaN. The message says why, without data."""
+    """An expression gave no JSON value: a jq error, several results, NaN. Its message holds no data."""
 
 
 class NativeLimit(Exception):
