@@ -154,7 +154,17 @@ def test_each_operator_gives_what_libjq_gives_for_every_pair_of_kinds(operator: 
 
 @pytest.mark.parametrize("operator", "= |= += -= *= /= %= //=".split())
 def test_each_assignment_gives_what_libjq_gives(operator: str) -> None:
-    for item in ({"a": {"b": 2}}, {"a": 4, "b": 2}, {}, None, {"a": None}, [1], {"a": [1], "b": [1]}):
+    values = (
+        {"a": {"b": 2}},
+        {"a": 4, "b": 2},
+        {},
+        None,
+        {"a": None},
+        {"a": False, "b": 1},
+        [1],
+        {"a": [1], "b": [1]},
+    )
+    for item in values:
         for path in (".a", ".a.b", ".b", '."a"["c"]'):
             for right in ("1", ".", ".a", ".b?", "null", "empty", "(1, 2)", '"x"'):
                 judge(f"{path} {operator} {right}", item, {})
