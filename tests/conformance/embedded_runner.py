@@ -62,7 +62,7 @@ class EmbeddedRunner:
         self._clock = VirtualClock(START)
         self._trace: list[str] = []
         self._stand_ins = StandIns({})
-        self._bustle = Bustle(lambda: self._stand_ins.hanging)
+        self._bustle = Bustle(loop, lambda: self._stand_ins.hanging)
         self._connectors = CountedConnectors(self._stand_ins, self._bustle)
         self._resources = GivenResources()
         self._jq = JqWorker()

@@ -11,7 +11,8 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from contextvars import Context
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 import apsw
 
@@ -26,17 +27,30 @@ from counterpoint.storage.readers import Args, Reader
 from counterpoint.storage.writer import Journal
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
-QUIET_TURNS = 12
-"""Turns of the loop without any work after which everything rests; a hand-over takes three."""
+QUIET_TURNS = 4
+"""Turns of the loop without any work after which everything rests."""
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """An asyncio loop whose timers can be made due."""
+    """An asyncio loop whose timers can be made due.
+
+    Attributes:
+        handovers: Callbacks that were scheduled so far, to run in the next turn.
+    """
 
     def __init__(self) -> None:
         self._offset_s = 0.0
+        self.handovers = 0
         super().__init__()
+
+    def call_soon(
+        self, callback: Callable[[Unpack[Ts]], object], *args: Unpack[Ts], context: Context | None = None
+    ) -> asyncio.Handle:
+        """See `asyncio.AbstractEventLoop.call_soon`."""
+        self.handovers += 1
+        return super().call_soon(callback, *args, context=context)
 
     def time(self) -> float:
         """Time of the loop's timers."""
@@ -69,8 +83,9 @@ class Bustle:
         waiting: Tells how many of them will never end by themselves.
     """
 
-    def __init__(self, waiting: Callable[[], int] = lambda: 0) -> None:
+    def __init__(self, loop: VirtualLoop, waiting: Callable[[], int] = lambda: 0) -> None:
         self.waiting = waiting
+        self._loop = loop
         self._count = 0
         self._changed = asyncio.Event()
 
@@ -96,13 +111,14 @@ class Bustle:
         """Return once everything rests."""
         quiet = 0
         while quiet < QUIET_TURNS:
-            if self._count <= self.waiting():
-                quiet += 1
-                await asyncio.sleep(0)
-            else:
-                quiet = 0
+            if self._count > self.waiting():
                 self._changed.clear()
                 await self._changed.wait()
+            before = self._loop.handovers
+            await asyncio.sleep(0)
+            # Coming back here is one hand-over; any other is somebody's work.
+            is_quiet = self._loop.handovers - before <= 1 and self._count <= self.waiting()
+            quiet = quiet + 1 if is_quiet else 0
 
 
 class CountedConnectors:
