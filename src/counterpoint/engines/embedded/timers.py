@@ -84,7 +84,8 @@ class Timers:
             return
         now = self._kernel.host.now()
         next_due = self._heap[0][0] if self._heap else now + HORIZON
-        next_due = min(next_due, self._horizon - HORIZON // 4) if self._horizon else next_due
+        if self._horizon and self._may_load():
+            next_due = min(next_due, self._horizon - HORIZON // 4)
         next_due = max(next_due, now)
         if self._alarm is not None:
             if self._alarm_at <= next_due:
@@ -119,8 +120,12 @@ class Timers:
 
         kernel.deliver(run_no, make, lambda refused: None)
 
+    def _may_load(self) -> bool:
+        """Whether there is room for another page; without it an alarm for its sake would ring without end."""
+        return not self._is_loading and not self._kernel.is_closing and len(self._heap) <= 4 * PAGE
+
     def _load(self) -> None:
-        if self._is_loading or self._kernel.is_closing or len(self._heap) > 4 * PAGE:
+        if not self._may_load():
             return
         self._is_loading = True
         cursor = self._cursor
