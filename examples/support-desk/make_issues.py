@@ -1,7 +1,8 @@
 """Writes `data/issues.jsonl` from the package `@octokit/webhooks-examples`.
 
-`npm pack @octokit/webhooks-examples`, then `python make_issues.py octokit-webhooks-examples-*.tgz`. What is kept
-is what a support desk looks at: who reported what, where, with which labels or severity. Equal rows are kept once.
+`npm pack @octokit/webhooks-examples`, then `python make_issues.py octokit-webhooks-examples-*.tgz`. What is
+kept is what a support desk looks at: who reported what, where, with which labels or severity. Equal rows are
+kept once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Starts the apps: `python -m apps --database FILE`, on a free port of the loopback interface.
 
-The first line on stdout is `{"port": N}`. The server stops on SIGTERM, on Ctrl-C, and with `--with-parent` when
-its standard input ends, so that it never outlives whoever started it.
+The first line on stdout is `{"port": N}`. The server stops on SIGTERM, on Ctrl-C, and with `--with-parent`
+when its standard input ends, so that it never outlives whoever started it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import sys
 from pathlib import Path
 
 from aiohttp import web
+from tickets import KNOWN_ACCOUNTS, account_id
 
 from apps.failures import Failures
 from apps.server import build_server
 from apps.store import Store
-from tickets import KNOWN_ACCOUNTS, account_id
 
 PLANS = ("enterprise", "business", "starter")
 
@@ -28,7 +28,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="port; a free one when 0")
     parser.add_argument("--database", type=Path, required=True, help="database file")
     parser.add_argument("--seed", type=int, default=1, help="seed of the failures")
-    parser.add_argument("--failures", default="[]", help="switches as JSON, as PUT /admin/failures takes them")
+    parser.add_argument(
+        "--failures", default="[]", help="switches as JSON, as PUT /admin/failures takes them"
+    )
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
     asyncio.run(_serve(parser.parse_args()))
 

@@ -64,9 +64,7 @@ async def _recorded(
         return await handler(request)
     store, key = request.app[STORE], request.headers.get("Idempotency-Key", "")
     correlation = request.headers.get("X-Correlation-Id", "")
-    arrival = Arrival(
-        request.method, request.path, key, correlation, request.headers.get("traceparent", "")
-    )
+    arrival = Arrival(request.method, request.path, key, correlation, request.headers.get("traceparent", ""))
     number, seen = store.record(arrival)
     request["number"] = number
     text = await request.text()

@@ -18,8 +18,9 @@ create table if not exists answers (
   primary key (key, route)) without rowid;
 create table if not exists requests (
   id integer primary key, method text not null, path text not null, key text not null, seen integer not null,
-  made_effect integer not null default 0, replayed integer not null default 0, failure text not null default '',
-  status integer not null default 0, correlation text not null, traceparent text not null);
+  made_effect integer not null default 0, replayed integer not null default 0,
+  failure text not null default '', status integer not null default 0,
+  correlation text not null, traceparent text not null);
 create index if not exists requests_by_key on requests (key, path);
 """
 
@@ -79,7 +80,8 @@ class Store:
             "select count(*) from requests where key = ? and path = ?", (arrival.key, arrival.path)
         ).fetchone()[0]
         cursor = self._database.execute(
-            "insert into requests (method, path, key, seen, correlation, traceparent) values (?, ?, ?, ?, ?, ?)",
+            """insert into requests (method, path, key, seen, correlation, traceparent)
+               values (?, ?, ?, ?, ?, ?)""",
             (arrival.method, arrival.path, arrival.key, seen + 1, arrival.correlation, arrival.traceparent),
         )
         return int(cursor.lastrowid or 0), seen
@@ -148,12 +150,17 @@ class Store:
         return dict(rows.fetchall())
 
     def figures(self) -> dict[str, Any]:
-        """Requests by what became of them."""
+        """Requests by what became of them, and the correlation id with the most of them."""
         row = self._database.execute(
-            "select count(*), sum(made_effect), sum(replayed), sum(seen > 1) from requests"
+            "select count(*), sum(made_effect), sum(replayed), sum(seen > 1 and key != '') from requests"
         ).fetchone()
         failures = self._database.execute(
             "select failure, count(*) from requests where failure != '' group by failure order by failure"
         ).fetchall()
+        busiest = self._database.execute(
+            """select correlation from requests group by correlation
+               order by count(*) desc, correlation limit 1"""
+        ).fetchone()
         names = ("requests", "effects", "replayed", "repeated")
-        return {**{n: v or 0 for n, v in zip(names, row, strict=True)}, "failures": dict(failures)}
+        counts = {n: v or 0 for n, v in zip(names, row, strict=True)}
+        return {**counts, "failures": dict(failures), "busiest": busiest[0] if busiest else ""}
