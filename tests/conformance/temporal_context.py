@@ -154,6 +154,9 @@ class TemporalContext:
             raise FaultRaised(standard_fault("runtime", f"{PURE_TASKS} tasks without an input"))
         return self._ticks % 200 == 0
 
+    def is_due(self) -> bool:
+        return False
+
     async def give_way(self) -> None:
         await asyncio.sleep(0)
 

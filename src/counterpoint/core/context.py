@@ -222,7 +222,7 @@ class DurableContext(Protocol):
         ...
 
     def is_due(self) -> bool:
-        """Whether the interpreter must `give_way` before it goes on; asked after work that may have taken long."""
+        """Whether the interpreter must `give_way` now; asked after work that may have taken long."""
         ...
 
     def give_way(self) -> Awaitable[None]:

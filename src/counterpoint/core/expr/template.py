@@ -7,9 +7,13 @@ from typing import Literal, TypeAlias
 
 from counterpoint.core.expr.check import ExpressionInvalid, ExpressionProblem
 from counterpoint.core.expr.compile import compile_expression, strip_expression
+from counterpoint.core.expr.native.budget import METERED, SINGLE_BUDGET, Meter
 from counterpoint.core.expr.native.shapes import array_of, object_of
 from counterpoint.core.expr.program import ExpressionFailed, Native, NativeLimit, Program, Template, Variables
 from counterpoint.core.values import JsonValue
+
+MAX_FREE_HOLES = 8
+"""Expressions that a template may hold before they share one budget."""
 
 Mode: TypeAlias = Literal["strict", "loose"]
 Path: TypeAlias = tuple[str | int, ...]
@@ -39,6 +43,8 @@ def compile_template(
     if not holes:
         return Template(value, frozenset(), _shared(value), is_constant=True, is_loose=compiler.is_loose)
     variables = frozenset[str]().union(*(program.variables for _, program in holes))
+    if native is not None and _is_costly(holes):
+        native = _with_one_budget(native)
     return Template(value, variables, native, False, holes, compiler.is_loose)
 
 
@@ -85,6 +91,15 @@ class _Compiler:
         return _forgiving(program.native, text) if self.is_loose and program.native else program.native
 
 
+def _is_costly(holes: tuple[tuple[Path, Program], ...]) -> bool:
+    metered = sum(hasattr(program.native, METERED) for _, program in holes)
+    return metered > 1 or len(holes) > MAX_FREE_HOLES
+
+
+def _with_one_budget(native: Native) -> Native:
+    return lambda value, variables: native(value, Meter(variables))
+
+
 def _shared(value: JsonValue) -> Native:
     return lambda _value, _variables: value
 
@@ -127,12 +142,9 @@ async def fill(template: Template, value: JsonValue, variables: Variables, evalu
     Raises:
         ExpressionFailed: An expression gave no single JSON value, in mode `strict`.
     """
-    if template.native is not None:
-        try:
-            return template.native(value, variables)
-        except NativeLimit:
-            pass
     result = _copied(template.source)
+    # What is cheap is still done here; all expressions together get one small budget.
+    variables = Meter(variables, [SINGLE_BUDGET])
     for path, program in template.holes:
         try:
             item = await run_program(program, value, variables, evaluate)

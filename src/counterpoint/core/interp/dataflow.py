@@ -62,6 +62,9 @@ async def evaluate(scope: TaskScope, node: Program | Template, value: JsonValue)
     result = _native(scope, node, value)
     if result is _FOREIGN:
         return await _foreign(scope, node, value)
+    context = scope.walk.context
+    if context.is_due():
+        await context.give_way()
     return result
 
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 from counterpoint.core.context import Decision, JoinMode, Settled
 from counterpoint.core.dsl.durations import describe_duration
 from counterpoint.core.dsl.model import (
+    CONTINUE,
     Directive,
     DurationSpec,
     Extension,
@@ -78,8 +79,8 @@ async def run_task(frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> tu
     """Run one visit of a task.
 
     Returns:
-        The transformed output, and where to go next. A skipped task gives its raw input and its own `then`
-        (A25).
+        The transformed output, and where to go next. A skipped task gives its raw input and goes on with the
+        next one: its `if` guards its `then` too (A25).
     """
     context = frame.walk.context
     if context.tick():
@@ -90,7 +91,7 @@ async def run_task(frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> tu
         value = await evaluate(scope, condition, raw)
         context.note(Decision(task.pointer, "if", is_truthy(value), condition.text, shown(value), key.text))
         if not is_truthy(value):
-            return raw, task.then
+            return raw, CONTINUE
     try:
         if task.extensions:
             return await run_extended(scope)

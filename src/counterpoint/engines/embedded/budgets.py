@@ -11,5 +11,14 @@ SLICE_TASKS = 200
 SLICE_S = 0.005
 """Seconds after which a run gives way."""
 
-MAX_VALUE_BYTES = 16 * 1024 * 1024
-"""Largest value that may cross the boundary of a run."""
+MAX_VALUE_BYTES = 2 * 1024 * 1024
+"""Largest value that may cross the boundary of a run: writing it out takes a turn of the loop."""
+
+MAX_BRANCHES = 10_000
+"""Branches that a run may have open at once, in all its forks and parallel loops."""
+
+MAX_DECISIONS = 1_000
+"""Decisions that a row keeps: the latest, which led to what the row asks for."""
+
+HEAVY_BYTES = 32_768
+"""Size from which writing a value counts as much as many tasks."""

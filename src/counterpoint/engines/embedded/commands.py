@@ -75,8 +75,6 @@ def abandon_call(kernel: Kernel, execution: Execution, call: CallPending) -> Non
         call.handle = None
     if call.due:
         kernel.drop_timer(execution, call.due, call.step.text)
-    if call in execution.launches:
-        execution.launches.remove(call)
 
 
 def abandon_child(kernel: Kernel, execution: Execution, child: ChildPending) -> None:
@@ -98,21 +96,24 @@ def launch(kernel: Kernel, execution: Execution, call: CallPending, number: int)
 
 def attempt_of(execution: Execution, call: CallPending) -> Attempt:
     """The attempt as the connectors see it."""
-    facts, policy, step = execution.facts, call.policy, call.step
-    key = policy.idempotency_key
-    if key is None:
-        own = StepKey(step.text, f"{step.identity}@{call.number}") if policy.key_per_attempt else step
-        key = idempotency_key(facts.id, own)
-    span = span_id(execution.seed, step.text, call.number)
+    facts, policy, step, number = execution.facts, call.policy, call.step, call.number
+
+    def key() -> str:
+        own = StepKey(step.text, f"{step.identity}@{number}") if policy.key_per_attempt else step
+        return idempotency_key(facts.id, own)
+
+    def traceparent() -> str:
+        return f"00-{facts.trace_id}-{span_id(execution.seed, step.text, number)}-01"
+
     return Attempt(
-        scope=execution.scope,
-        run_id=facts.id,
-        workflow=execution.deployed.workflow.name,
-        step=step.text,
-        number=call.number,
-        invocation=call.invocation,
-        key=key,
-        key_header=policy.idempotency_header,
-        correlation_id=facts.correlation_id,
-        traceparent=f"00-{facts.trace_id}-{span}-01",
+        execution.scope,
+        facts.id,
+        execution.deployed.workflow.name,
+        step.text,
+        number,
+        call.invocation,
+        policy.idempotency_key or key,
+        policy.idempotency_header,
+        facts.correlation_id,
+        traceparent,
     )

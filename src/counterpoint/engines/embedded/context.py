@@ -17,9 +17,16 @@ from counterpoint.core.context import (
     Settled,
 )
 from counterpoint.core.expr.program import Program, Variables
-from counterpoint.core.values import Instant, JsonValue, StepKey, encode_json, is_too_deep
+from counterpoint.core.values import Instant, JsonValue, StepKey, encode_json, excess_of
 from counterpoint.engines.embedded import ids
-from counterpoint.engines.embedded.budgets import MAX_PURE_TASKS, MAX_VALUE_BYTES, SLICE_TASKS
+from counterpoint.engines.embedded.budgets import (
+    HEAVY_BYTES,
+    MAX_BRANCHES,
+    MAX_DECISIONS,
+    MAX_PURE_TASKS,
+    MAX_VALUE_BYTES,
+    SLICE_TASKS,
+)
 from counterpoint.engines.embedded.strands import (
     CallPending,
     ChildPending,
@@ -50,6 +57,9 @@ def boundary_bytes(value: JsonValue, what: str, pointer: str) -> bytes:
     Raises:
         FaultRaised: runtime/500 when it is too deep or too large, or no JSON.
     """
+    excess = excess_of(value, MAX_VALUE_BYTES)
+    if excess:
+        raise FaultRaised(standard_fault("runtime", f"The {what} {excess}", pointer))
     try:
         data = encode_json(value)
     except (RecursionError, ValueError, TypeError, OverflowError) as bad:
@@ -57,10 +67,8 @@ def boundary_bytes(value: JsonValue, what: str, pointer: str) -> bytes:
             standard_fault("runtime", f"The {what} is no JSON value that can be stored: {bad}", pointer)
         ) from bad
     if len(data) > MAX_VALUE_BYTES:
-        detail = f"The {what} has {len(data)} bytes; at most {MAX_VALUE_BYTES} are allowed"
+        detail = f"The {what} is larger than {MAX_VALUE_BYTES:,} bytes"
         raise FaultRaised(standard_fault("runtime", detail, pointer))
-    if is_too_deep(data):
-        raise FaultRaised(standard_fault("runtime", f"The {what} is nested deeper than 128 levels", pointer))
     return data
 
 
@@ -89,6 +97,8 @@ class EmbeddedContext:
             data = boundary_bytes(invocation.arguments, "value of the arguments", invocation.pointer)
         except FaultRaised as fault:
             return failed(fault)
+        if len(data) > HEAVY_BYTES:
+            execution.is_heavy = True
         digest = hashlib.sha256(execution.seed + invocation.target.encode() + data).hexdigest()[:32]
         pending = CallPending(step, invocation, policy, info, digest, execution.now)
         execution.calls[step.text] = pending
@@ -135,7 +145,13 @@ class EmbeddedContext:
         if not branches:
             pending.is_settled, pending.value = True, []
             return pending
-        self._execution.ready.extend(pending.spawn())
+        execution = self._execution
+        execution.branches += len(branches)
+        if execution.branches > MAX_BRANCHES:
+            execution.branches -= len(branches)
+            detail = f"The run would have more than {MAX_BRANCHES:,} concurrent branches"
+            return failed(FaultRaised(standard_fault("runtime", detail)))
+        execution.ready.extend(pending.spawn())
         return pending
 
     def entropy(self, step: StepKey) -> bytes:
@@ -157,16 +173,21 @@ class EmbeddedContext:
         """See `DurableContext.tick`."""
         execution = self._execution
         ticks = execution.ticks = execution.ticks + 1
-        if ticks & 15:
-            return False
         if ticks >= MAX_PURE_TASKS:
-            detail = f"The run took {MAX_PURE_TASKS} tasks without waiting for anything: an endless loop?"
+            detail = f"The run took {MAX_PURE_TASKS:,} tasks without waiting for anything: an endless loop?"
             raise FaultRaised(standard_fault("runtime", detail))
-        now = execution.kernel.host.monotonic_s()
-        if ticks - execution.slice_ticks < SLICE_TASKS and now < execution.slice_ends:
-            return False
+        if ticks - execution.slice_ticks < SLICE_TASKS:
+            return self.is_due()
         execution.slice_ticks = ticks
         return True
+
+    def is_due(self) -> bool:
+        """See `DurableContext.is_due`."""
+        execution = self._execution
+        if execution.is_heavy:
+            execution.is_heavy = False
+            return True
+        return execution.kernel.host.monotonic_s() >= execution.slice_ends
 
     def give_way(self) -> Awaitable[None]:
         """See `DurableContext.give_way`."""
@@ -175,8 +196,13 @@ class EmbeddedContext:
     def note(self, decision: Decision) -> None:
         """See `DurableContext.note`."""
         execution = self._execution
-        if execution.replay is None:
-            execution.decisions.append(decision)
+        if execution.replay is not None:
+            return
+        decisions = execution.decisions
+        decisions.append(decision)
+        if len(decisions) >= 2 * MAX_DECISIONS:
+            # An endless loop decides without end; its row must not grow with it.
+            del decisions[:MAX_DECISIONS]
 
 
 def attempt_command(call: CallPending) -> Command:

@@ -127,6 +127,8 @@ class Execution:
         self.forget: list[int] = []
         # Budgets and compaction.
         self.ticks = 0
+        self.branches = 0
+        self.is_heavy = False
         self.slice_ticks = 0
         self.slice_ends = 0.0
         self.live: list[LiveRow] = []
@@ -224,7 +226,9 @@ class Execution:
                 strand.waiting = pending
                 if type(pending) is YieldPending:
                     pending.is_settled = True
-                    ready.append(strand)
+                    # First in line again: when a run gives way depends on the clock, and the order of its
+                    # strands must not.
+                    ready.appendleft(strand)
                     self._give_way()
                     return False
         return True
@@ -247,6 +251,7 @@ class Execution:
             for other in list(join.running.values()):
                 self.cancel_strand(other)
             join.running.clear()
+            self.branches -= len(join.branches)
             self.wake(join)
         else:
             self.ready.extend(join.spawn())
@@ -300,6 +305,7 @@ class Execution:
                 for strand in list(pending.running.values()):
                     self.cancel_strand(strand)
                 pending.running.clear()
+                self.branches -= len(pending.branches)
 
     def cancel_all(self) -> None:
         """End every strand."""
@@ -326,7 +332,7 @@ class Execution:
     @property
     def is_waiting(self) -> bool:
         """Whether the run waits for timers and children alone."""
-        if self.launches:
+        if any(not call.is_settled for call in self.launches):
             return False
         return not self.calls or not any(call.is_open for call in self.calls.values())
 

@@ -58,9 +58,15 @@ def charge(variables: Variables, cost: int) -> None:
         raise NativeLimit("the operation is larger than the native budget")
 
 
-def metered(variables: Variables) -> Meter:
-    """A meter for a structural function: the one at hand, or a fresh one."""
-    return variables if type(variables) is Meter else Meter({}, [SINGLE_BUDGET])
+METERED = "is_metered"
+"""Name of the attribute that tells of a closure that it takes a budget of its own, if none is handed in."""
+
+
+def metered(variables: Variables, budget: int = 0) -> Meter:
+    """The meter at hand, or a fresh one: with the variables for a program, small and without otherwise."""
+    if type(variables) is Meter:
+        return variables
+    return Meter(variables, [budget]) if budget else Meter({}, [SINGLE_BUDGET])
 
 
 def leave_to_worker(reason: str) -> NoReturn:

@@ -8,7 +8,7 @@ have their result counted.
 
 from __future__ import annotations
 
-from counterpoint.core.expr.native.budget import MAX_NATIVE_DEPTH, Meter, leave_to_worker
+from counterpoint.core.expr.native.budget import BUDGET, MAX_NATIVE_DEPTH, METERED, leave_to_worker, metered
 from counterpoint.core.expr.native.build import Builder
 from counterpoint.core.expr.native.code import Code, Foreign, Many
 from counterpoint.core.expr.program import ExpressionFailed, Native, NativeLimit, Variables
@@ -64,13 +64,15 @@ def _entry(code: Code, is_metered: bool, is_counted: bool) -> Native:
 
     def bounded(value: JsonValue, variables: Variables) -> JsonValue:
         try:
-            result = run(value, Meter(variables))
+            result = run(value, metered(variables, BUDGET))
         except RecursionError:
             raise NativeLimit("the program needs more stack than is left") from None
         if is_counted:
             check_size(result)
         return result
 
+    # A template with several such programs lets them share one budget, or a thousand would take a thousand.
+    bounded.__dict__[METERED] = True
     return bounded
 
 

@@ -12,13 +12,18 @@ from counterpoint.core.interp.flow import run_list
 from counterpoint.core.interp.merging import merge_contexts
 from counterpoint.core.interp.scope import Frame, TaskScope
 from counterpoint.core.values import JsonValue, StepKey
+from counterpoint.errors import FaultRaised, standard_fault
+
+MAX_PARALLEL_ITEMS = 10_000
+"""Items of a parallel loop: each is a branch with a state of its own."""
 
 
 async def run_for(task: ForTask, scope: TaskScope) -> tuple[JsonValue, Directive]:
     """The output of the last iteration, or in parallel the array of all outputs.
 
     Raises:
-        FaultRaised: expression/400 when the collection is no array (null counts as empty, A9).
+        FaultRaised: expression/400 when the collection is no array (null counts as empty, A9); runtime/500
+            when a parallel loop has too many items.
     """
     items = await evaluate(scope, task.collection, scope.input)
     if items is None:
@@ -28,6 +33,9 @@ async def run_for(task: ForTask, scope: TaskScope) -> tuple[JsonValue, Directive
         text = getattr(task.collection, "text", "in")
         raise expression_fault(text, why, task.pointer)
     if task.extras.parallel:
+        if len(items) > MAX_PARALLEL_ITEMS:
+            what = f"The parallel loop has {len(items):,} items; at most {MAX_PARALLEL_ITEMS:,} are allowed"
+            raise FaultRaised(standard_fault("runtime", f"{what}. Loop over parts of them.", task.pointer))
         return await _in_parallel(task, scope, items), task.then
     return await _in_sequence(task, scope, items), task.then
 
