@@ -108,9 +108,9 @@ def _context(attempt: Attempt) -> ActionContext:
         attempt.workflow,
         attempt.step,
         attempt.number,
-        attempt.key,
+        attempt.lazy_key,
         attempt.correlation_id,
-        attempt.traceparent,
+        attempt.lazy_traceparent,
         attempt.scope,
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -40,7 +41,11 @@ class ActionInfo(msgspec.Struct, frozen=True):
     is_effect: bool = True
 
 
-class Attempt(msgspec.Struct, frozen=True):
+Text: TypeAlias = str | Callable[[], str]
+"""A text, or what makes it: most actions never look at their key or trace."""
+
+
+class Attempt:
     """One attempt of a call.
 
     Attributes:
@@ -50,22 +55,60 @@ class Attempt(msgspec.Struct, frozen=True):
         step: Canonical step key.
         number: Number of the attempt, from 1.
         invocation: Target and arguments.
-        key: Idempotency key.
         key_header: Header for the key over HTTP.
         correlation_id: Correlation id of the run.
-        traceparent: W3C trace context to send along.
+        lazy_key: The idempotency key, or what makes it.
+        lazy_traceparent: The trace context, or what makes it.
     """
 
-    scope: Scope
-    run_id: str
-    workflow: str
-    step: str
-    number: int
-    invocation: Invocation
-    key: str
-    key_header: str
-    correlation_id: str
-    traceparent: str
+    __slots__ = (
+        "correlation_id",
+        "invocation",
+        "key_header",
+        "lazy_key",
+        "lazy_traceparent",
+        "number",
+        "run_id",
+        "scope",
+        "step",
+        "workflow",
+    )
+
+    def __init__(  # noqa: PLR0913 - a record; made in one place
+        self,
+        scope: Scope,
+        run_id: str,
+        workflow: str,
+        step: str,
+        number: int,
+        invocation: Invocation,
+        key: Text,
+        key_header: str,
+        correlation_id: str,
+        traceparent: Text,
+    ) -> None:
+        self.scope = scope
+        self.run_id = run_id
+        self.workflow = workflow
+        self.step = step
+        self.number = number
+        self.invocation = invocation
+        self.lazy_key = key
+        self.key_header = key_header
+        self.correlation_id = correlation_id
+        self.lazy_traceparent = traceparent
+
+    @property
+    def key(self) -> str:
+        """Idempotency key: the same for all attempts of the step."""
+        key = self.lazy_key
+        return key if isinstance(key, str) else key()
+
+    @property
+    def traceparent(self) -> str:
+        """W3C trace context to send along."""
+        traceparent = self.lazy_traceparent
+        return traceparent if isinstance(traceparent, str) else traceparent()
 
 
 class Verdict(Enum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,9 +18,9 @@ class ActionContext(msgspec.Struct, frozen=True, gc=False):
         workflow: Name of the workflow.
         step: Canonical key of the step, unique in the run.
         attempt: Number of this attempt, from 1.
-        idempotency_key: Same on every attempt of the step; send it to a target that recognises keys.
+        lazy_key: The idempotency key, or what makes it.
         correlation_id: Id that all runs and events of one chain share.
-        traceparent: W3C trace context; send it with what you call.
+        lazy_traceparent: The trace context, or what makes it.
         scope: Namespace and environment of the run.
     """
 
@@ -27,10 +28,22 @@ class ActionContext(msgspec.Struct, frozen=True, gc=False):
     workflow: str
     step: str
     attempt: int
-    idempotency_key: str
+    lazy_key: str | Callable[[], str]
     correlation_id: str
-    traceparent: str
+    lazy_traceparent: str | Callable[[], str]
     scope: Scope
+
+    @property
+    def idempotency_key(self) -> str:
+        """Same on every attempt of the step; send it to a target that recognises keys."""
+        key = self.lazy_key
+        return key if isinstance(key, str) else key()
+
+    @property
+    def traceparent(self) -> str:
+        """W3C trace context; send it with what you call."""
+        traceparent = self.lazy_traceparent
+        return traceparent if isinstance(traceparent, str) else traceparent()
 
     @property
     def logger(self) -> Any:
