@@ -55,9 +55,16 @@ class GivenResources:
 
 
 class EmbeddedRunner:
-    """Implements `ConformanceRunner`; made, used and closed on a `VirtualLoop`."""
+    """Implements `ConformanceRunner`; made, used and closed on a `VirtualLoop`.
+
+    Attributes:
+        replaces: Whether a document takes the place of one with the same name and version.
+        engine: The engine that it drives.
+        records: What it has stored.
+    """
 
     def __init__(self, folder: Path, loop: VirtualLoop) -> None:
+        self.replaces = False
         self._loop = loop
         self._clock = VirtualClock(START)
         self._trace: list[str] = []
@@ -74,11 +81,11 @@ class EmbeddedRunner:
         self._connection = open_reader(self._database.path)
         revisions = SqliteRevisions(self._connection, self._compile)
         journal = CountedJournal(self._writer, self._bustle)
-        self._records = SqliteRecordStore(journal, self._reader, self._clock, revisions.forget)
+        self.records = SqliteRecordStore(journal, self._reader, self._clock, revisions.forget)
         self._definitions = Definitions(
-            self._records, self._resources, lambda *name: self._stand_ins.has_action(*name)
+            self.records, self._resources, lambda *name: self._stand_ins.has_action(*name)
         )
-        self._engine = EmbeddedEngine(
+        self.engine = EmbeddedEngine(
             Surroundings(
                 journal=journal,
                 reader=self._reader,
@@ -93,28 +100,36 @@ class EmbeddedRunner:
 
     async def open(self) -> None:
         """Take work."""
-        await self._engine.open()
+        await self.engine.open()
 
     async def close(self) -> None:
         """Release everything."""
-        await self._engine.close()
+        await self.engine.close()
         await self._jq.close()
         await asyncio.to_thread(self._writer.close)
         self._pool.close()
         self._connection.close()
         self._database.close()
 
+    def surround(self, stand_ins: StandIns) -> None:
+        """Let calls reach these stand-ins from now on."""
+        self._stand_ins = stand_ins
+        self._connectors.inner = stand_ins
+
+    async def settle(self) -> None:
+        """Return once everything rests."""
+        await self._bustle.settle()
+
     async def run(self, case: Case) -> Observed:
         """See `ConformanceRunner`."""
         async with StubHttp(case.http) as stub:
-            self._stand_ins = StandIns(case.actions, http_target(stub))
-            self._connectors.inner = self._stand_ins
+            self.surround(StandIns(case.actions, http_target(stub)))
             self._resources.resources = case.resources
             self._trace.clear()
             try:
                 for text in case.other_documents():
-                    await self._deploy(text)
-                main, warnings = await self._deploy(case.main_document())
+                    await self.deploy(text)
+                main, warnings = await self.deploy(case.main_document())
             except DefinitionError as refused:
                 return refusal_of(refused)
             seen = await self._observe(case, main)
@@ -128,9 +143,10 @@ class EmbeddedRunner:
     def _compile(self, text: bytes, resources: Any) -> Workflow:
         return traced(load(text, resources), self._trace.append)
 
-    async def _deploy(self, text: str) -> tuple[tuple[Scope, str, str], list[str]]:
+    async def deploy(self, text: str) -> tuple[tuple[Scope, str, str], list[str]]:
+        """Deploy a document; its place (scope, name, version) and the pointers of its warnings."""
         deployment = await self._definitions.deploy(
-            DeployRequest(text=text, environment="default", actor=ACTOR)
+            DeployRequest(text=text, environment="default", actor=ACTOR, is_dev=self.replaces)
         )
         place = (Scope(deployment.namespace), deployment.name, deployment.version)
         return place, [warning.pointer for warning in deployment.warnings]
@@ -139,18 +155,18 @@ class EmbeddedRunner:
         scope, name, version = main
         began = self._clock.now()
         request = StartRun(name, case.input, ACTOR, version)
-        started = [await self._engine.start(scope, request) for _ in range(case.starts)]
+        started = [await self.engine.start(scope, request) for _ in range(case.starts)]
         runs = list(dict.fromkeys(each.run_id for each in started))
         complaints = []
         for number, signal in enumerate(case.control):
             complaints += [f"signal {number}: {text}" for text in await self._signal(scope, runs[0], signal)]
-        await self._pass_time(scope, runs)
-        records = [await self._records.run(scope, run) for run in runs]
+        await self.pass_time(scope, runs)
+        records = [await self.records.run(scope, run) for run in runs]
         last = records[-1]
         seen = Observed(status=last.status, complaints=complaints)
         seen.elapsed_ms = (max(r.ended or self._clock.now() for r in records) - began) / 1000
         if last.status in ("completed", "faulted"):
-            _tell(seen, await self._engine.wait(scope, last.id))
+            _tell(seen, await self.engine.wait(scope, last.id))
         return seen
 
     async def _signal(self, scope: Scope, run: str, signal: Signal) -> list[str]:
@@ -165,17 +181,17 @@ class EmbeddedRunner:
         try:
             match signal.do:
                 case "suspend":
-                    await self._engine.suspend(scope, run, ACTOR)
+                    await self.engine.suspend(scope, run, ACTOR)
                 case "resume":
-                    await self._engine.resume(scope, run, ACTOR)
+                    await self.engine.resume(scope, run, ACTOR)
                 case "cancel":
-                    await self._engine.cancel(scope, run, ACTOR)
+                    await self.engine.cancel(scope, run, ACTOR)
         except RequestError as refused:
             complaints.append(f"{signal.do} was refused: {refused}")
         await self._bustle.settle()
         return complaints
 
-    async def _pass_time(self, scope: Scope, runs: list[str]) -> None:
+    async def pass_time(self, scope: Scope, runs: list[str]) -> None:
         """Move the clock from timer to timer until all runs have ended, or nothing is left to wait for."""
         for _ in range(MAX_JUMPS):
             await self._bustle.settle()
@@ -202,7 +218,7 @@ class EmbeddedRunner:
         return due
 
     async def _record(self, scope: Scope, run: str) -> RunRecord:
-        return await self._records.run(scope, run)
+        return await self.records.run(scope, run)
 
 
 def _tell(seen: Observed, result: RunResult) -> None:

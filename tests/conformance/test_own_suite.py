@@ -1,38 +1,44 @@
-"""The kit on the embedded engine: every case, with real HTTP, a real database and a clock that is moved."""
+"""The kit on our own engine: in the surroundings of the product without its waits, and in the simulation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import pytest
 
-from counterpoint.testing.conformance import Case
+from counterpoint.runners.jq_worker import JqWorker
+from counterpoint.testing.conformance import Case, Observed
 from counterpoint.testing.conformance_check import differences
 from counterpoint.testing.virtual_loop import VirtualLoop
 from tests.conformance.embedded_runner import EmbeddedRunner
+from tests.conformance.simulated_runner import SimulatedRunner
 from tests.conformance.surroundings import CASES
 
-
-@pytest.fixture(scope="module")
-def loop() -> Iterator[VirtualLoop]:
-    loop = VirtualLoop()
-    yield loop
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
+Run: TypeAlias = Callable[[Case], Observed]
 
 
-@pytest.fixture(scope="module")
-def runner(tmp_path_factory: pytest.TempPathFactory, loop: VirtualLoop) -> Iterator[EmbeddedRunner]:
-    async def opened() -> EmbeddedRunner:
-        made = EmbeddedRunner(tmp_path_factory.mktemp("embedded"), loop)
-        await made.open()
-        return made
+class ConformanceSuite:
+    """Every case; a subclass says on what."""
 
-    made = loop.run_until_complete(opened())
-    yield made
-    loop.run_until_complete(made.close())
+    @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+    def test_case_conforms(self, run: Run, case: Case) -> None:
+        assert differences(case, run(case)) == [], case.title
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_case_conforms_on_the_embedded_engine(loop: VirtualLoop, runner: EmbeddedRunner, case: Case) -> None:
-    assert differences(case, loop.run_until_complete(runner.run(case))) == [], case.title
+class TestEmbeddedEngine(ConformanceSuite):
+    """Real loop, HTTP, threads and database; only the clock is moved."""
+
+    @pytest.fixture(scope="class")
+    def run(self, loop: VirtualLoop, embedded: EmbeddedRunner) -> Run:
+        return lambda case: loop.run_until_complete(embedded.run(case))
+
+
+class TestSimulation(ConformanceSuite):
+    """Seeded scheduler, virtual time, the real logic and storage."""
+
+    @pytest.fixture(scope="class")
+    def run(self, tmp_path_factory: pytest.TempPathFactory, loop: VirtualLoop, seed: int) -> Iterator[Run]:
+        worker = JqWorker()
+        yield SimulatedRunner(tmp_path_factory.mktemp("simulation"), loop, worker, seed).run
+        loop.run_until_complete(worker.close())
