@@ -17,6 +17,11 @@ SCALE = int(os.environ.get("COUNTERPOINT_SCALE") or 1)
 os.environ["COUNTERPOINT_SEED"] = str(SEED)
 os.environ["COUNTERPOINT_SCALE"] = str(SCALE)
 
+# What a command prints must not depend on the terminal of whoever runs the tests (xdist sets COLUMNS in its
+# workers).
+for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE"):
+    os.environ.pop(name, None)
+
 # Time is never asserted: a busy machine is no failure.
 settings.register_profile(
     "counterpoint",
