@@ -20,6 +20,7 @@ from tests.unit.storage.rows import HISTORY, Opened, history_row, new_run
 
 def test_only_the_owner_may_read_the_files(tmp_path: Path) -> None:
     folder = tmp_path / "data"
+    folder.mkdir(mode=0o755)
     before = os.umask(0)
     try:
         database = open_database(folder, SERVER)

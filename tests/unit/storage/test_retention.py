@@ -99,6 +99,9 @@ def test_the_number_of_a_removed_run_is_not_used_again(opened: Opened) -> None:
     with_history(opened, 41, 1)
     removed(opened, 20)
     assert opened.database.next_run_no() == 42
+    with_history(opened, 3, 1)
+    removed(opened, 20)
+    assert opened.database.next_run_no() == 42
 
 
 def test_many_old_open_runs_are_passed_over_in_portions(opened: Opened) -> None:

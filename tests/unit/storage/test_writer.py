@@ -137,8 +137,10 @@ def test_a_fatal_error_is_told_once_and_everything_after_it_is_refused(
     database.connection.set_busy_timeout(0)
     writer = Writer(database.committer(), loop.posted.put, fatal.append)
     other.execute("BEGIN IMMEDIATE")
-    for _ in range(2):
+    for told in (1, 2):
         writer.submit(WriteBatch(on_done=results.append))
+        while len(results) < told:
+            loop.turn()
     writer.close()
     other.close()
     loop.drain()
