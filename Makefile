@@ -36,7 +36,8 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@touch $@
 
 up: setup ## Start the support desk, feed it tickets, show the balance (CHAOS=1 kills the engine in the middle)
-	@CHAOS="$(CHAOS)" TICKETS="$(TICKETS)" STAY="$(STAY)" $(BIN)/python examples/support-desk/demo.py
+	@CHAOS="$(filter-out 0,$(CHAOS))" TICKETS="$(TICKETS)" STAY="$(filter-out 0,$(STAY))" \
+		$(BIN)/python examples/support-desk/demo.py
 
 test: setup ## Everything that CI runs, with the time of each group
 	@$(RUN_TESTS)
