@@ -332,6 +332,9 @@ class Execution:
     @property
     def is_waiting(self) -> bool:
         """Whether the run waits for timers and children alone."""
+        if self.ready or self.evaluations:
+            # It gave way in the middle of its work: recovery must find it at work, nothing else would wake it.
+            return False
         if any(not call.is_settled for call in self.launches):
             return False
         return not self.calls or not any(call.is_open for call in self.calls.values())
