@@ -100,7 +100,9 @@ class EmbeddedContext:
         if len(data) > HEAVY_BYTES:
             execution.is_heavy = True
         digest = hashlib.sha256(execution.seed + invocation.target.encode() + data).hexdigest()[:32]
-        pending = CallPending(step, invocation, policy, info, digest, execution.now)
+        pending = CallPending(
+            step=step, invocation=invocation, policy=policy, info=info, digest=digest, began=execution.now
+        )
         execution.calls[step.text] = pending
         execution.kernel.issue_attempt(execution, pending)
         return pending
@@ -108,7 +110,7 @@ class EmbeddedContext:
     def sleep(self, step: StepKey, until: Instant) -> Awaitable[None]:
         """See `DurableContext.sleep`."""
         execution = self._execution
-        pending = TimerPending(step, until)
+        pending = TimerPending(step=step, due=until)
         execution.timers[step.text] = pending
         execution.kernel.issue_timer(execution, pending)
         return pending
@@ -120,14 +122,14 @@ class EmbeddedContext:
             boundary_bytes(child.input, "child's input", child.pointer)
         except FaultRaised as fault:
             return failed(fault)
-        pending = ChildPending(step, child)
+        pending = ChildPending(step=step, start=child)
         execution.kernel.issue_child(execution, pending)
         return pending
 
     def evaluate(self, program: Program, value: JsonValue, variables: Variables) -> Awaitable[JsonValue]:
         """See `DurableContext.evaluate`; answers are taken in the order of the questions."""
         execution = self._execution
-        pending = EvaluatePending(program, value, variables)
+        pending = EvaluatePending(program=program, subject=value, variables=variables)
         execution.evaluations.append(pending)
 
         def answered(result: Any, error: BaseException | None) -> None:
@@ -141,7 +143,13 @@ class EmbeddedContext:
         self, step: StepKey, branches: Sequence[Branch], mode: JoinMode, limit: int = 0
     ) -> Awaitable[list[Any]]:
         """See `DurableContext.join`."""
-        pending = JoinPending(step, branches, mode, limit)
+        pending = JoinPending(
+            step=step,
+            branches=branches,
+            mode=mode,
+            limit=limit or len(branches),
+            results=[None] * len(branches),
+        )
         if not branches:
             pending.is_settled, pending.value = True, []
             return pending

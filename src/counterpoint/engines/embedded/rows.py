@@ -52,10 +52,8 @@ _decode_body = msgspec.json.Decoder(RowBody).decode
 
 def chain(previous: bytes, nonce: bytes, columns: str, data: bytes) -> bytes:
     """Head of the chain after a row."""
-    digest = hashlib.sha256(nonce)
-    digest.update(columns.encode())
-    digest.update(data)
-    return hashlib.sha256(previous + digest.digest()).digest()
+    digest = hashlib.sha256(nonce + columns.encode() + data).digest()
+    return hashlib.sha256(previous + digest).digest()
 
 
 def columns_text(history_no: int, at: Instant, form: int, kind: int, step: str) -> str:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator, Sequence
 from typing import Any
 
+import msgspec
+
 from counterpoint.core.context import Branch, CallPolicy, ChildStart, Invocation, JoinMode
 from counterpoint.core.expr.program import Program, Variables
 from counterpoint.core.values import Instant, JsonValue, StepKey
@@ -17,31 +19,26 @@ from counterpoint.errors import FaultRaised
 from counterpoint.ports.connectors import ActionInfo
 
 
-class Strand:
-    """One coroutine of a run: the root, or a branch of a join."""
+class Strand(msgspec.Struct, eq=False):
+    """One coroutine of a run: the root, or a branch of a join.
 
-    __slots__ = ("coroutine", "index", "is_alive", "join", "waiting")
+    Structs here and below instead of classes with `__init__`: each step makes some, and they are made in C.
+    """
 
-    def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], join: JoinPending | None = None, index: int = 0
-    ) -> None:
-        self.coroutine = coroutine
-        self.join = join
-        self.index = index
-        self.is_alive = True
-        self.waiting: Pending | None = None
+    coroutine: Coroutine[Any, Any, Any]
+    join: JoinPending | None = None
+    index: int = 0
+    is_alive: bool = True
+    waiting: Pending | None = None
 
 
-class Pending:
+class Pending(msgspec.Struct, eq=False, kw_only=True):
     """What a strand waits for."""
 
-    __slots__ = ("error", "is_settled", "strand", "value")
-
-    def __init__(self) -> None:
-        self.strand: Strand | None = None
-        self.is_settled = False
-        self.value: Any = None
-        self.error: BaseException | None = None
+    strand: Strand | None = None
+    is_settled: bool = False
+    value: Any = None
+    error: BaseException | None = None
 
     def __await__(self) -> Generator[Pending, None, Any]:
         if not self.is_settled:
@@ -51,26 +48,20 @@ class Pending:
         return self.value
 
 
-class YieldPending(Pending):
+class YieldPending(Pending, eq=False):
     """The strand gives way."""
 
-    __slots__ = ()
 
-
-class EvaluatePending(Pending):
+class EvaluatePending(Pending, eq=False, kw_only=True):
     """The strand waits for the expression worker; nothing of it is recorded."""
 
-    __slots__ = ("answer", "program", "subject", "variables")
-
-    def __init__(self, program: Program, subject: JsonValue, variables: Variables) -> None:
-        super().__init__()
-        self.program = program
-        self.subject = subject
-        self.variables = variables
-        self.answer: tuple[Any, BaseException | None] | None = None
+    program: Program
+    subject: JsonValue
+    variables: Variables
+    answer: tuple[Any, BaseException | None] | None = None
 
 
-class CallPending(Pending):
+class CallPending(Pending, eq=False, kw_only=True):
     """The strand waits for the outcome of a call.
 
     Attributes:
@@ -85,87 +76,48 @@ class CallPending(Pending):
         spent: Attempts before the latest retry of the run; they do not count against the policy.
     """
 
-    __slots__ = (
-        "began",
-        "digest",
-        "doubts",
-        "due",
-        "handle",
-        "info",
-        "invocation",
-        "is_halted",
-        "is_open",
-        "is_recorded",
-        "number",
-        "policy",
-        "spent",
-        "step",
-    )
-
-    def __init__(
-        self,
-        step: StepKey,
-        invocation: Invocation,
-        policy: CallPolicy,
-        info: ActionInfo,
-        digest: str,
-        began: Instant,
-    ) -> None:
-        super().__init__()
-        self.step = step
-        self.invocation = invocation
-        self.policy = policy
-        self.info = info
-        self.digest = digest
-        self.number = 0
-        self.is_recorded = False
-        self.is_open = False
-        self.handle: Any = None
-        self.began = began
-        self.due: Instant = 0
-        self.doubts = 0
-        self.is_halted = False
-        self.spent = 0
+    step: StepKey
+    invocation: Invocation
+    policy: CallPolicy
+    info: ActionInfo
+    digest: str
+    began: Instant
+    number: int = 0
+    is_recorded: bool = False
+    is_open: bool = False
+    handle: Any = None
+    due: Instant = 0
+    doubts: int = 0
+    is_halted: bool = False
+    spent: int = 0
 
 
-class TimerPending(Pending):
+class TimerPending(Pending, eq=False, kw_only=True):
     """The strand waits for an instant."""
 
-    __slots__ = ("due", "step")
-
-    def __init__(self, step: StepKey, due: Instant) -> None:
-        super().__init__()
-        self.step = step
-        self.due = due
+    step: StepKey
+    due: Instant
 
 
-class ChildPending(Pending):
+class ChildPending(Pending, eq=False, kw_only=True):
     """The strand waits for a child run."""
 
-    __slots__ = ("child_id", "start", "step")
-
-    def __init__(self, step: StepKey, start: ChildStart) -> None:
-        super().__init__()
-        self.step = step
-        self.start = start
-        self.child_id = ""
+    step: StepKey
+    start: ChildStart
+    child_id: str = ""
 
 
-class JoinPending(Pending):
-    """The strand waits for branches."""
+class JoinPending(Pending, eq=False, kw_only=True):
+    """The strand waits for branches; `limit` says how many at once."""
 
-    __slots__ = ("branches", "failure", "limit", "mode", "next", "results", "running", "step")
-
-    def __init__(self, step: StepKey, branches: Sequence[Branch], mode: JoinMode, limit: int) -> None:
-        super().__init__()
-        self.step = step
-        self.branches = branches
-        self.mode = mode
-        self.limit = limit or len(branches)
-        self.results: list[Any] = [None] * len(branches)
-        self.running: dict[int, Strand] = {}
-        self.next = 0
-        self.failure: FaultRaised | None = None
+    step: StepKey
+    branches: Sequence[Branch]
+    mode: JoinMode
+    limit: int
+    results: list[Any]
+    running: dict[int, Strand] = msgspec.field(default_factory=dict)
+    next: int = 0
+    failure: FaultRaised | None = None
 
     def spawn(self) -> list[Strand]:
         """Start branches up to the limit; gives the new strands in order."""
