@@ -1,4 +1,4 @@
-"""Checkpoints: in an idle gap when the log is large, by force when very large, later when a reader is there."""
+"""Checkpoints: in an idle gap when the log is large, by force when very large, later behind a reader."""
 
 from __future__ import annotations
 
