@@ -17,7 +17,11 @@ FUNCTION_LINES = 60
 CLASS_LINES = 300
 PROTOCOL_METHODS = 12
 
-EXCEPTIONS: dict[str, str] = {}
+EXCEPTIONS: dict[str, str] = {
+    "src/counterpoint/core/context.py: protocol DurableContext": (
+        "all that the interpreter may ask of an engine is one list; events make it 15 questions"
+    ),
+}
 """What is too long (as the message names it, such as `src/a.py: class B`) and the reason."""
 
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "managers", "base", "misc"}
