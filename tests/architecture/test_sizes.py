@@ -19,7 +19,7 @@ PROTOCOL_METHODS = 12
 
 EXCEPTIONS: dict[str, str] = {
     "src/counterpoint/core/context.py: protocol DurableContext": (
-        "all that the interpreter may ask of an engine is one list; events make it 15 questions"
+        "all that the interpreter may ask of an engine stands in one list, so that it asks nothing elsewhere"
     ),
 }
 """What is too long (as the message names it, such as `src/a.py: class B`) and the reason."""
