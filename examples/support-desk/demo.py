@@ -15,12 +15,13 @@ import shutil
 import signal
 import sys
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from rich.console import Console
-from stage.chaos import kill_and_restart, make_weather, set_failures
+from stage.chaos import KILL_SHARES, kill_and_restart, make_weather, set_failures
 from stage.feeding import Desk, count_runs, deploy, feed, release_stuck
 from stage.processes import COMMAND, EXAMPLE, Apps, Broken, Engine
 from stage.progress import Progress
@@ -59,6 +60,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tickets", type=int, default=int(environment.get("TICKETS") or 400))
     parser.add_argument("--chaos", action="store_true", default=bool(environment.get("CHAOS")))
     parser.add_argument("--stay", action="store_true", default=bool(environment.get("STAY")))
+    parser.add_argument("--kills", type=int, default=len(KILL_SHARES), help="kills of the engine in chaos")
     parser.add_argument("--seed", type=int, default=1, help="seed of the apps' failures")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where data and logs go; emptied first")
     parser.add_argument("--workflow", type=Path, default=EXAMPLE / "support-desk.yaml")
@@ -136,7 +138,7 @@ async def _perform(given: argparse.Namespace, console: Console, apps: Apps, engi
         with Screen(console, progress, given.chaos):
             progress.begin()
             progress.tell(f"{len(tickets)} tickets, apps at {apps.base}, engine with pid {engine.pid}")
-            work = asyncio.ensure_future(_work(given.chaos, tickets, desk, engine, (session, apps.base)))
+            work = asyncio.ensure_future(_work(given, tickets, desk, engine, (session, apps.base)))
             watching = [
                 asyncio.ensure_future(engine.watch()),
                 asyncio.ensure_future(_refresh(session, apps.base, progress)),
@@ -160,7 +162,7 @@ async def _first_of(work: asyncio.Future[None], watching: list[asyncio.Future[No
 
 
 async def _work(
-    is_chaos: bool,
+    given: argparse.Namespace,
     tickets: list[Ticket],
     desk: Desk,
     engine: Engine,
@@ -169,17 +171,22 @@ async def _work(
     """Feed all tickets, with chaos meanwhile if it is wanted, then let go on what has paused."""
     progress = desk.progress
     async with asyncio.TaskGroup() as group:
-        if is_chaos:
+        if given.chaos:
             group.create_task(make_weather(*apps, progress))
-            group.create_task(kill_and_restart(engine, progress))
+            group.create_task(kill_and_restart(engine, progress, given.kills))
         group.create_task(feed(desk, tickets, apps[1], progress))
-    await release_stuck(desk, progress)
+    await release_stuck(desk, progress, partial(_until_idle, *apps))
     await set_failures(*apps, [])
 
 
 async def _refresh(session: aiohttp.ClientSession, base: str, progress: Progress) -> None:
     while True:
         progress.figures = await _get(session, f"{base}/admin/figures")
+        await asyncio.sleep(FIGURES_EVERY_S)
+
+
+async def _until_idle(session: aiohttp.ClientSession, base: str) -> None:
+    while (await _get(session, f"{base}/admin/figures"))["underWay"]:  # noqa: ASYNC110 - no event crosses processes
         await asyncio.sleep(FIGURES_EVERY_S)
 
 

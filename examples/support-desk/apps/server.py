@@ -96,9 +96,11 @@ async def _answered(
     switch: Switch | None,
 ) -> web.StreamResponse:
     """The handler's answer, held back while a switch says so; its key is taken all that time."""
-    claim = (request.headers.get("Idempotency-Key", ""), request.path)
+    key = request.headers.get("Idempotency-Key", "")
+    # Without a key each request is one of its own.
+    claim = (key or f"request {request['number']}", request.path)
     under_way = request.app[UNDER_WAY]
-    if claim[0] and claim in under_way:
+    if claim in under_way:
         return _problem(409, "a request with this key is under way", Retry_After="1")
     under_way.add(claim)
     try:
@@ -176,7 +178,8 @@ async def _set_failures(request: web.Request) -> web.Response:
 
 
 async def _show_figures(request: web.Request) -> web.Response:
-    return web.json_response(request.app[STORE].figures())
+    figures = request.app[STORE].figures()
+    return web.json_response({**figures, "underWay": len(request.app[UNDER_WAY])})
 
 
 async def _show_balance(request: web.Request) -> web.Response:

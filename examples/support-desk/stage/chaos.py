@@ -35,9 +35,9 @@ async def set_failures(session: aiohttp.ClientSession, base: str, switches: list
         response.raise_for_status()
 
 
-async def kill_and_restart(engine: Engine, progress: Progress) -> None:
+async def kill_and_restart(engine: Engine, progress: Progress, kills: int) -> None:
     """Kill the engine several times while tickets go through, and start it again each time."""
-    for share in KILL_SHARES:
+    for share in KILL_SHARES[:kills]:
         await progress.reached(share)
         pid = engine.pid
         await engine.kill()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -22,7 +22,7 @@ IN_FLIGHT = 32
 RESUME_RATE = 100.0
 """Paused runs per second that are let go on, after the first of them has passed."""
 
-MAX_ROUNDS = 5
+MAX_ROUNDS = 8
 """How often what is stuck is let go on before the demonstration gives up."""
 
 
@@ -103,8 +103,14 @@ async def _feed_some(desk: Desk, waiting: Iterator[Ticket], base: str, progress:
         progress.settle(ticket["reference"], result["status"])
 
 
-async def release_stuck(desk: Desk, progress: Progress) -> None:
+async def release_stuck(desk: Desk, progress: Progress, until_idle: Callable[[], Awaitable[None]]) -> None:
     """Let paused runs go on, one first, until nothing is stuck any more.
+
+    Args:
+        desk: The engine.
+        progress: Where it is told.
+        until_idle: Waits until the apps work at nothing: a request whose answer took too long may go on
+            there, and a repetition meanwhile would be refused (409).
 
     Raises:
         Broken: Something is stuck for good.
@@ -113,10 +119,12 @@ async def release_stuck(desk: Desk, progress: Progress) -> None:
         groups = (await desk.call("runs.stuck"))["groups"]
         if not groups:
             return
+        await until_idle()
         for group in groups:
-            progress.tell(f"{group['count']} paused at {group['task']}: {group['why']}")
+            progress.tell(f"paused by {group.get('status', 0)} at {group['task']}: {group['count']}")
             steps = await desk.stream("runs.retryBulk", cause=group["group"], rate=RESUME_RATE)
-            progress.tell(f"resumed, one first: {steps[-1]['detail']}")
+            told = "the first one passed" if steps[-1]["kind"] == "finished" else "the first one failed again"
+            progress.tell(f"resumed: {steps[-1].get('retried', 0)}; {told}")
         await _follow_all(desk, progress)
     raise Broken("some runs stay stuck; `counterpoint runs list --stuck` says why")
 
