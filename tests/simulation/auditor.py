@@ -1,9 +1,9 @@
 """The oracles: what must hold whatever fails, checked on what was committed and on what the world saw.
 
-I1 acknowledged starts exist and end or wait. I3 a completed step never runs again, and no attempt begins before
-its row is on disk. I4 one idempotency key per step. I5 replay equals live state. I7 timers never early. I8 each
-command has one audit row and the reverse. I9 nothing runnable is idle. I11 a refused request left no effect.
-I12 counts balance. And: chains verify, nothing acknowledged is missing.
+I1 acknowledged starts exist and end or wait. I3 a completed step never runs again, and no attempt begins
+before its row is on disk. I4 one idempotency key per step. I5 replay equals live state. I7 timers never
+early. I8 each command has one audit row and the reverse. I9 nothing runnable is idle. I11 a refused request
+left no effect. I12 counts balance. And: chains verify, nothing acknowledged is missing.
 """
 
 from __future__ import annotations
@@ -148,7 +148,9 @@ class Auditor:
         self.attempts += 1
         mirror = self._mirrors.get(self._run_no(attempt.run_id), Mirror())
         where = f"{attempt.step} (attempt {attempt.number}) of {attempt.run_id}"
-        require((attempt.step, attempt.number) in mirror.asked, "I3", f"{where} began before its row was on disk")
+        require(
+            (attempt.step, attempt.number) in mirror.asked, "I3", f"{where} began before its row was on disk"
+        )
         require(attempt.step not in mirror.done, "I3", f"{where} began although the step is done")
         require(not mirror.has_ended, "I3", f"{where} began although the run has ended")
         due = mirror.dues.get(attempt.step, 0)
@@ -217,13 +219,17 @@ class Auditor:
         self._check_tables(runs)
 
     def _check_run(self, run_no: int, run_id: str, status: Status) -> None:
-        facts, rows = stored(self.simulation, run_no)
-        self._check_chain(run_id, facts[11], [StoredRow(*row) for row in rows])
+        found = stored(self.simulation, run_no)
+        self._check_chain(run_id, found.facts[11], [StoredRow(*row) for row in found.rows])
         again = replayed(self.simulation, run_no)
         history = self.simulation.history(run_no)
         require(again["seq"] == history[-1].seq, "I5", f"run {run_no}: {again['seq']}, {history[-1].seq}")
         last = last_end(history)
-        require(again["end"] == plain(last), "I5", f"run {run_no} ended with {last}, its replay with {again['end']}")
+        require(
+            again["end"] == plain(last),
+            "I5",
+            f"run {run_no} ended with {last}, its replay with {again['end']}",
+        )
         require(last is None or last.status == status.word, "I5", f"run {run_no} is {status.word}: {last}")
         fits = status in (Status.SUSPENDED, Status.WAITING) or (status.is_final and last is not None)
         require(fits, "I9", f"run {run_no} is {status.word} although nothing happens any more")
@@ -246,15 +252,23 @@ class Auditor:
         for row in rows:
             if row.seq != last + 1:
                 gap = gaps.get(last + 1)
-                require(gap is not None and gap[1] == row.seq - 1, "chain", f"{run_id}: {last}, {row.seq}, {gap}")
-                require(gap is not None and bytes.fromhex(gap[2]) == head, "chain", f"{run_id}: before {row.seq}")
+                require(
+                    gap is not None and gap[1] == row.seq - 1, "chain", f"{run_id}: {last}, {row.seq}, {gap}"
+                )
+                require(
+                    gap is not None and bytes.fromhex(gap[2]) == head, "chain", f"{run_id}: before {row.seq}"
+                )
                 head = bytes.fromhex(gap[3]) if gap is not None else head
             columns = columns_text(row.history_no, row.at, row.form, row.kind, row.step or "")
             head = chain(head, row.nonce, columns, row.body)
             require(head == row.head, "chain", f"{run_id}: row {row.seq}")
             last = row.seq
         heads = {row.head for row in rows}
-        require(stored_head is None or stored_head in heads, "chain", f"{run_id}: its own head is none of its rows'")
+        require(
+            stored_head is None or stored_head in heads,
+            "chain",
+            f"{run_id}: its own head is none of its rows'",
+        )
 
     def _blob(self, digest: str) -> bytes:
         return self.simulation.database.blobs.read(digest)
@@ -266,7 +280,11 @@ class Auditor:
         roots = {row[0] for row in connection.execute("SELECT id FROM runs WHERE parent_no IS NULL")}
         silent = len(roots - self.accepted)
         unanswered = self.asked_starts - self.answered_starts
-        require(silent <= unanswered, "I11", f"{silent} runs without a promise, {unanswered} starts without an answer")
+        require(
+            silent <= unanswered,
+            "I11",
+            f"{silent} runs without a promise, {unanswered} starts without an answer",
+        )
         counts = Counter(status for _, _, status in runs)
         standing = sum(counts[s] for s in (Status.COMPLETED, Status.FAULTED, Status.CANCELLED))
         standing += counts[Status.WAITING] + counts[Status.SUSPENDED]
@@ -317,6 +335,6 @@ def last_end(history: list[HistoryEntry]) -> RunEnd | None:
 
 
 def _is_client(entry: HistoryEntry) -> bool:
-    """Whether a person asked; a child that its parent cancels has the parent's actor and no audit row."""
+    """Whether a person asked; what a parent does to its child has the parent's actor and no audit row."""
     payload: Any = entry.payload
-    return "its parent" not in str((payload or {}).get("reason", ""))
+    return not (payload or {}).get("isParents")

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 
-from counterpoint.core.values import JsonValue, Status
+from counterpoint.core.values import JsonValue
 from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.kernel import Kernel
-from counterpoint.engines.embedded.loading import FACTS
+from counterpoint.engines.embedded.loading import FACTS, Found
 from counterpoint.engines.embedded.replay import Replay
 from counterpoint.engines.embedded.rows import SELECT_ROWS, row_range
 from counterpoint.errors import StorageError
@@ -132,18 +132,18 @@ class ProbeKernel(Kernel):
         execution.is_dropped = True
         execution.release()
 
-    def revive(self, facts: tuple[Any, ...], rows: list[tuple[Any, ...]]) -> Snapshot:
+    def revive(self, found: Found) -> Snapshot:
         """State of a run after the replay of its rows.
 
         Raises:
             AssertionError: The rows cannot be replayed.
         """
-        execution = self.loading._build(facts, Status(facts[9]), rows, False)
+        execution = self.loading.build(found)
         execution.advance()
         while self.probe_host.turns:
             self.probe_host.turns.popleft()()
-        assert not self.problem, f"run {facts[2]}: {self.problem}"
-        assert self.found is not None, f"run {facts[2]}: the replay did not end"
+        assert not self.problem, f"run {found.facts[2]}: {self.problem}"
+        assert self.found is not None, f"run {found.facts[2]}: the replay did not end"
         return self.found
 
 
@@ -151,15 +151,13 @@ def _impossible(error: StorageError) -> None:
     raise AssertionError(error)
 
 
-def stored(simulation: Simulation, run_no: int) -> tuple[tuple[Any, ...], list[tuple[Any, ...]]]:
-    """Facts and rows of a run as loading reads them."""
-    connection = simulation.database.connection
-    facts = connection.execute(FACTS, (run_no,)).fetchone()
-    return facts, connection.execute(SELECT_ROWS, row_range(run_no)).fetchall()
-
-
 def replayed(simulation: Simulation, run_no: int) -> Snapshot:
     """State of a run as a fresh engine finds it."""
-    return ProbeKernel(simulation).revive(*stored(simulation, run_no))
+    return ProbeKernel(simulation).revive(stored(simulation, run_no))
 
 
+def stored(simulation: Simulation, run_no: int) -> Found:
+    """A run as loading finds it."""
+    connection = simulation.database.connection
+    facts = connection.execute(FACTS, (run_no,)).fetchone()
+    return Found(facts, connection.execute(SELECT_ROWS, row_range(run_no)).fetchall(), {})

@@ -17,8 +17,11 @@ from counterpoint.ports.history import InputKind
 from counterpoint.testing.simulation import Simulation
 from counterpoint.testing.world import World
 from tests.simulation.auditor import Auditor, require
-from tests.simulation.documents import ALL, NAMES
 
+DOCUMENTS = sorted((Path(__file__).parent / "documents").glob("*.yaml"))
+"""Workflows that together use every task kind."""
+
+NAMES = [path.stem for path in DOCUMENTS]
 HOUR = 3600 * MICROS_PER_S
 MOST_STEPS = 40_000
 
@@ -73,7 +76,9 @@ class Weather:
     ) -> None:
         self.forecast = forecast
         self.world = World(trouble=forecast.trouble, bars=forecast.bars)
-        self.simulation = Simulation(folder, seed, ALL, self.world, evaluate)
+        self.simulation = Simulation(
+            folder, seed, [path.read_text() for path in DOCUMENTS], self.world, evaluate
+        )
         self.world.time = self.simulation.time
         self.random = self.simulation.time.random
         self.auditor = Auditor(self.simulation, self.world)
@@ -83,7 +88,7 @@ class Weather:
         prepare(self.simulation)
 
     def blow(self, steps: int) -> Counter[str]:
-        """Let that many events pass in bad weather, then all that follows in calm; gives how the runs ended."""
+        """Let so many events pass in bad weather, then the rest in calm; gives how the runs ended."""
         simulation, draw, forecast = self.simulation, self.random.random, self.forecast
         simulation.boot()
         while simulation.time.steps < steps:

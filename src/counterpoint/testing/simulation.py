@@ -21,6 +21,7 @@ from counterpoint.engines.embedded.admission import StartOrder, text_key
 from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.kernel import Kernel
+from counterpoint.engines.embedded.retries import RetryOrder
 from counterpoint.engines.embedded.rows import SELECT_ROWS, StoredRow, decode, read_body, row_range
 from counterpoint.errors import NotFound, StorageError
 from counterpoint.ports.connectors import Connectors
@@ -254,7 +255,7 @@ class Simulation:
 
     def retry(self, run_no: int) -> None:
         """Go on with a faulted or paused run; nothing happens if its state does not allow it."""
-        self.kernel.loading.retry(run_no, "tester", "runs.retry", lambda refused: None)
+        self.kernel.retries.retry(RetryOrder(run_no, "tester", "runs.retry"), lambda refused: None)
 
     # -- what an auditor sees
     # ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -71,6 +71,7 @@ class Children:
         execution, given = kernel.admission.prepare(order, data)
         execution.is_new = True
         kernel.adopt(execution)
+        parent.child_nos[child.child_id] = execution.facts.run_no
         execution.input = given
         # The row of the start belongs to the parent's transaction; the child's own work must not grow
         # this stack.
@@ -93,23 +94,9 @@ class Children:
         parent.inputs.append(Input(InputKind.CHILD, self._kernel.host.now(), child.step.text, payload))
 
     def cancel(self, parent: Execution, child_id: str) -> None:
-        """Cancel an awaited child of a run or branch that was cancelled."""
-        kernel = self._kernel
-
-        def found(run_no: Any, error: Exception | None) -> None:
-            if run_no is None:
-                return
-            payload = {"reason": f"its parent {parent.facts.id} was cancelled"}
-            kernel.deliver(
-                run_no,
-                lambda execution: Input(
-                    InputKind.CANCEL, kernel.host.now(), payload=payload, actor=parent.facts.actor
-                ),
-                lambda refused: None,
-            )
-
-        resident = kernel.by_id.get(child_id)
-        if resident is not None:
-            found(resident.facts.run_no, None)
-            return
-        kernel.host.read(lambda c: c.execute("SELECT run_no FROM runs WHERE id = ?", (child_id,)).get, found)
+        """Cancel an awaited child of a run or branch that was cancelled, in the transaction that says so."""
+        child_no = parent.child_nos.get(child_id)
+        if child_no is not None:
+            reason = f"its parent {parent.facts.id} was cancelled"
+            said = {"reason": reason, "actor": parent.facts.actor, "isParents": True}
+            self._kernel.inbox.send(parent, child_no, InputKind.CANCEL, said)

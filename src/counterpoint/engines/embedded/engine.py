@@ -16,8 +16,8 @@ from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.histories import EmbeddedHistories
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.kernel import Kernel
-from counterpoint.engines.embedded.loading import fault_rows
 from counterpoint.engines.embedded.observing import Told, events_of, result_of, told_of
+from counterpoint.engines.embedded.retries import RetryOrder, fault_rows
 from counterpoint.errors import Conflict, FaultRaised, NotFound, RequestError, StorageError, standard_fault
 from counterpoint.ports.clock import Clock
 from counterpoint.ports.connectors import Connectors
@@ -223,30 +223,34 @@ class EmbeddedEngine:
             raise Conflict(
                 f"The run {run_id} is {status.word}", "Only a faulted or paused run can be retried."
             )
-        entries = await self.histories.entries(scope, run_id, limit=1 << 20)
-        voids = sorted(fault_rows(entries))
-        await self._retry_children(scope, entries, actor, voids)
-        await self._deliver(
-            run_no,
-            lambda execution, done: Input(
-                InputKind.RETRY,
-                self._host.now(),
-                payload={"voids": voids},
-                actor=actor,
-                audit=action,
-                done=done,
-            ),
-            is_retry=True,
-        )
+        await self._check_retry(scope, run_id)
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        order = RetryOrder(run_no, actor, action)
+        self.kernel.retries.retry(order, lambda error: _resolve(answer, None, error))
+        await answer
 
-    async def _retry_children(self, scope: Scope, entries: list[Any], actor: str, voids: list[int]) -> None:
-        """A run that failed because its child did goes on by the child's retry."""
+    async def _check_retry(self, scope: Scope, run_id: str) -> None:
+        """A retry makes sense: neither the run's document nor that of the child that failed raised the fault.
+
+        Raises:
+            Conflict: It does not.
+        """
+        entries = await self.histories.entries(scope, run_id, limit=1 << 20)
+        voids = fault_rows(entries)
         for entry in entries:
             if entry.seq in voids and entry.kind is InputKind.CHILD and entry.payload.get("childId"):
-                await self.retry(Scope("*", scope.environment), entry.payload["childId"], actor)
+                child_id = entry.payload["childId"]
+                _, status, _ = await self._row(Scope("*", scope.environment), child_id)
+                if status is Status.FAULTED:
+                    await self._check_retry(Scope("*", scope.environment), child_id)
 
     async def _replay_again(self, run_no: int) -> None:
-        await self._deliver(run_no, lambda execution, done: done(None), is_retry=False)
+        def ready(execution: Execution, done: Callable[[Exception | None], None]) -> None:
+            # Those that came due while it could not be replayed.
+            self.kernel.timers.rearm(execution)
+            done(None)
+
+        await self._deliver(run_no, ready)
 
     async def _control(
         self,
@@ -274,33 +278,19 @@ class EmbeddedEngine:
                 )
             return Input(kind, self._host.now(), payload=payload, actor=actor, audit=action, done=done)
 
-        await self._deliver(run_no, make, is_retry=False)
+        await self._deliver(run_no, make)
 
     async def _deliver(
         self,
         run_no: int,
         make: Callable[[Execution, Callable[[Exception | None], None]], Input | None],
-        *,
-        is_retry: bool,
     ) -> None:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def done(error: Exception | None) -> None:
             _resolve(answer, None, error)
 
-        if is_retry:
-            known = self.kernel.executions.get(run_no)
-            if known is not None:
-                self.kernel.forget(known)
-
-            def loaded(execution: Execution) -> None:
-                given = make(execution, done)
-                if given is not None:
-                    execution.inputs.append(given)
-
-            self.kernel.loading.load(run_no, loaded, done, is_retry=True)
-        else:
-            self.kernel.deliver(run_no, lambda execution: make(execution, done), done)
+        self.kernel.deliver(run_no, lambda execution: make(execution, done), done)
         await answer
 
     async def _key(self, program: Program, value: JsonValue, name: str) -> JsonValue:

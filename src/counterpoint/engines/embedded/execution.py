@@ -39,6 +39,7 @@ from counterpoint.engines.embedded.strands import (
 from counterpoint.errors import EngineError, FaultRaised, NonDeterminismError, standard_fault
 from counterpoint.ports.engine import Deployed
 from counterpoint.ports.history import Command, RunEnd
+from counterpoint.storage.bulk import Bulk
 
 if TYPE_CHECKING:
     from counterpoint.engines.embedded.kernel import Kernel
@@ -106,6 +107,7 @@ class Execution:
         self.replay: Replay | None = None
         self.recalled: dict[str, Settled] = {}
         self.voids: frozenset[int] = frozenset()
+        self.child_nos: dict[str, int] = {}
         self.root: Strand | None = None
         self.end: RunEnd | None = None
         self.output: Any = None
@@ -125,6 +127,8 @@ class Execution:
         self.launches: list[CallPending] = []
         self.births: list[ChildPending] = []
         self.forget: list[int] = []
+        self.also: list[tuple[Bulk, tuple[Any, ...]]] = []
+        self.wakes: list[int] = []
         # Budgets and compaction.
         self.ticks = 0
         self.branches = 0

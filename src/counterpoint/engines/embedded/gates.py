@@ -6,6 +6,7 @@ from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING
 
+from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.ports.engine import Deployed
 from counterpoint.ports.history import InputKind
@@ -58,6 +59,13 @@ class Gates:
             gate.waiting.append(run_no)
         else:
             gate.active.add(run_no)
+
+    def come_back(self, name: str, execution: Execution) -> None:
+        """A run that had left goes on: it waits again, or counts again whatever the limit."""
+        concurrency = execution.deployed.workflow.extras.concurrency
+        limit = concurrency.limit if concurrency is not None else 1
+        self.restore(name, limit, execution.facts.run_no, execution.is_gated)
+        self._kernel.host.soon(lambda: self.admit(name))
 
     def leave(self, name: str, run_no: int) -> None:
         """A run of a gate ended: let the next one in."""

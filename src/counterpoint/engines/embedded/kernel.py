@@ -22,12 +22,14 @@ from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.gates import Gates
 from counterpoint.engines.embedded.host import Host
 from counterpoint.engines.embedded.ids import RandomPool
+from counterpoint.engines.embedded.inbox import Inbox
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.loading import Loading
 from counterpoint.engines.embedded.observing import Observers
 from counterpoint.engines.embedded.outbox import Outbox
 from counterpoint.engines.embedded.records import Records
 from counterpoint.engines.embedded.replay import Replay
+from counterpoint.engines.embedded.retries import Retries
 from counterpoint.engines.embedded.strands import CallPending, ChildPending, TimerPending
 from counterpoint.engines.embedded.timers import Timers
 from counterpoint.errors import EngineError, StorageError
@@ -81,6 +83,8 @@ class Kernel:
         self.admission = Admission(self)
         self.gates = Gates(self)
         self.children = Children(self)
+        self.inbox = Inbox(self)
+        self.retries = Retries(self)
         self.compaction = Compaction(self)
         self.loading = Loading(self)
         self.is_closing = False

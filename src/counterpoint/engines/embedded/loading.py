@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
-import msgspec
 
 from counterpoint.core.values import Status
 from counterpoint.engines.embedded.execution import Execution, LiveRow, RunFacts
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.replay import Replay
+from counterpoint.engines.embedded.retries import fault_rows
 from counterpoint.engines.embedded.rows import GENESIS, SELECT_ROWS, StoredRow, decode, read_body, row_range
-from counterpoint.engines.embedded.statements import GONE_INBOX
-from counterpoint.errors import Conflict, CounterpointError, HistoryCorruptError, NotFound, RequestError
-from counterpoint.ports.history import HistoryEntry, InputKind, RunEnd
+from counterpoint.errors import Conflict, CounterpointError, HistoryCorruptError, NotFound
+from counterpoint.ports.history import HistoryEntry, InputKind
 from counterpoint.storage.blobs import quarantine
 
 if TYPE_CHECKING:
@@ -31,8 +29,18 @@ FACTS = (
     " revision_no, head FROM runs WHERE run_no = ?"
 )
 
+_CHILDREN = "SELECT id, run_no FROM runs WHERE parent_no = ?"
+
 Done = Callable[[Execution], None]
 Refuse = Callable[[Exception], None]
+
+
+class Found(NamedTuple):
+    """A run as the database has it: its facts, its rows, and the numbers of its children by their ids."""
+
+    facts: Any
+    rows: list[Any]
+    children: dict[str, int]
 
 
 class Request:
@@ -71,38 +79,9 @@ class Loading:
         self._queue.append(run_no)
         self._pump()
 
-    def retry(self, run_no: int, actor: str, audit: str, done: Callable[[Exception | None], None]) -> None:
-        """Go on with a faulted or paused run; `done` once that is durable, or with the refusal."""
-        kernel = self._kernel
-
-        def again() -> None:
-            self.retry(run_no, actor, audit, done)
-
-        if run_no in self._wanted:
-            # It is being read for somebody else, who must not be refused what concerns the retry alone.
-            self.load(run_no, lambda execution: kernel.host.soon(again), lambda refused: kernel.host.soon(again))
-            return
-        known = kernel.executions.get(run_no)
-        if known is not None and known.replay is not None:
-            known.when_ready.append((lambda execution: kernel.host.soon(again), done))
-            return
-        if known is not None and (known.uncommitted or known.inputs):
-            # What it wrote must be on disk before its rows are read again.
-            kernel.outbox.once_durable(again)
-            return
-        if known is not None and known.end is None:
-            done(_NOT_FAULTED)
-            return
-        if known is not None:
-            kernel.forget(known)
-
-        def loaded(execution: Execution) -> None:
-            payload = {"voids": sorted(execution.voids)}
-            now = kernel.host.now()
-            given = Input(InputKind.RETRY, now, payload=payload, actor=actor, audit=audit, done=done)
-            execution.inputs.append(given)
-
-        self.load(run_no, loaded, done, is_retry=True)
+    def is_reading(self, run_no: int) -> bool:
+        """Whether a run is about to come."""
+        return run_no in self._wanted
 
     def pass_on(self, run_no: int, given: Input) -> None:
         """Give an input that came too late for one copy of a run to the next."""
@@ -117,51 +96,44 @@ class Loading:
         self._is_reading = True
         batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
 
-        def read(connection: apsw.Connection) -> list[tuple[Any, list[Any]]]:
-            found = []
-            for run_no in batch:
-                facts = connection.execute(FACTS, (run_no,)).fetchone()
-                found.append((facts, connection.execute(SELECT_ROWS, row_range(run_no)).fetchall()))
-            return found
+        def read(connection: apsw.Connection) -> list[Found]:
+            return [_found(connection, run_no) for run_no in batch]
 
         self._kernel.host.read(read, lambda found, error: self._read(batch, found, error))
 
-    def _read(
-        self, batch: list[int], found: list[tuple[Any, list[Any]]] | None, error: Exception | None
-    ) -> None:
+    def _read(self, batch: list[int], found: list[Found] | None, error: Exception | None) -> None:
         self._is_reading = False
         for index, run_no in enumerate(batch):
             requests = self._wanted.pop(run_no, [])
             if found is None or error is not None:
                 _refuse_all(requests, error or NotFound(f"Run {run_no} cannot be read"))
                 continue
-            self._revive_for(run_no, found[index][0], found[index][1], requests)
+            self._revive_for(run_no, found[index], requests)
         self._pump()
 
-    def _revive_for(self, run_no: int, facts: Any, rows: list[Any], requests: list[Request]) -> None:
+    def _revive_for(self, run_no: int, found: Found, requests: list[Request]) -> None:
         try:
-            self._revive(run_no, facts, rows, requests)
+            self._revive(run_no, found, requests)
         except CounterpointError as refused:
             self._quarantine(run_no, refused)
             retries = [request for request in requests if request.is_retry]
             others = [request for request in requests if not request.is_retry]
             if isinstance(refused, Conflict) and retries and others:
                 _refuse_all(retries, refused)
-                self._revive_for(run_no, facts, rows, others)
+                self._revive_for(run_no, found, others)
             else:
                 _refuse_all(requests, refused)
 
-    def _revive(self, run_no: int, facts: Any, rows: list[Any], requests: list[Request]) -> None:
+    def _revive(self, run_no: int, found: Found, requests: list[Request]) -> None:
         kernel = self._kernel
         known = kernel.executions.get(run_no)
         if known is None:
-            if facts is None:
+            if found.facts is None:
                 raise NotFound(f"There is no run with the number {run_no}")
-            status = Status(facts[9])
-            requests = _admissible(requests, status, facts[2])
+            requests = _admissible(requests, Status(found.facts[9]), found.facts[2])
             if not requests:
                 return
-            known = self._build(facts, status, rows, any(request.is_retry for request in requests))
+            known = self.build(found, is_retry=any(request.is_retry for request in requests))
             kernel.adopt(known)
         for request in requests:
             if known.replay is not None:
@@ -171,14 +143,21 @@ class Loading:
                 request.done(known)
         known.advance()
 
-    def _build(self, facts: Any, status: Status, rows: list[Any], is_retry: bool) -> Execution:
-        kernel = self._kernel
+    def build(self, found: Found, *, is_retry: bool = False) -> Execution:
+        """An execution that stands before its replay.
+
+        Raises:
+            HistoryCorruptError: A row cannot be decoded, or there is none.
+            Conflict: It is to be retried and did not fault.
+        """
+        kernel, facts = self._kernel, found.facts
         deployed = kernel.revisions.by_number(facts[10])
-        execution = Execution(kernel, RunFacts(*facts[:9]), deployed.scope, deployed, status)
+        execution = Execution(kernel, RunFacts(*facts[:9]), deployed.scope, deployed, Status(facts[9]))
+        execution.child_nos = found.children
         execution.settle_at = kernel.compaction.first_offer
         entries: list[HistoryEntry] = []
         before = GENESIS
-        for raw in rows:
+        for raw in found.rows:
             row = StoredRow(*raw)
             entry = decode(row, deployed.scope, kernel.codec, read_body(row, self.blob))
             entries.append(entry)
@@ -235,73 +214,18 @@ class Loading:
         for run_no in running:
             self.load(run_no, lambda execution: None, lambda refused: None)
         for run_no in inbox:
-            self.wake_inbox(run_no)
+            kernel.inbox.wake(run_no)
         kernel.gates.admit_all()
         kernel.timers.open()
         done(None)
 
-    def wake_inbox(self, run_no: int) -> None:
-        """Deliver what lies in the inbox for a run."""
-        sql = "SELECT item_no, kind, step, body FROM inbox WHERE run_no = ? ORDER BY item_no"
-        self._kernel.host.read(
-            lambda connection: connection.execute(sql, (run_no,)).fetchall(),
-            lambda rows, error: self._deliver_inbox(run_no, rows or []),
-        )
 
-    def _deliver_inbox(self, run_no: int, rows: list[tuple[int, int, str, bytes]]) -> None:
-        kernel = self._kernel
-        for item_no, kind, step, body in rows:
-            payload = msgspec.json.decode(body)
-
-            def make(
-                execution: Execution,
-                no: int = item_no,
-                kind: int = kind,
-                step: str = step,
-                what: Any = payload,
-            ) -> Input | None:
-                if execution.end is not None or no in execution.taken:
-                    return None
-                execution.taken.add(no)
-                return Input(InputKind(kind), kernel.host.now(), step, what, inbox_no=no)
-
-            kernel.deliver(run_no, make, partial(self._discard, item_no))
-
-    def _discard(self, item_no: int, refused: Exception) -> None:
-        """The run has ended: what lies there for it concerns nobody."""
-        if isinstance(refused, RequestError):
-            self._kernel.outbox.add(GONE_INBOX, (item_no,))
-
-
-def fault_rows(entries: list[HistoryEntry]) -> frozenset[int]:
-    """Rows whose failure ended the run: a retry makes them void.
-
-    Raises:
-        Conflict: The document itself raised the fault, so that the same would happen again.
-    """
-    end = last_end(entries)
-    if end is None or end.status not in ("faulted", "suspended"):
-        raise _NOT_FAULTED
-    if end.cause == "inDoubt":
-        return frozenset()
-    for entry in reversed(entries):
-        if end.step and entry.step == end.step and entry.kind in (InputKind.RESULT, InputKind.CHILD):
-            return frozenset({entry.seq})
-    hint = "Correct the document or the input, deploy, and start a new run."
-    raise Conflict("The document itself raised the fault, so another try would end the same way", hint)
-
-
-def last_end(entries: list[HistoryEntry]) -> RunEnd | None:
-    """How a run ended or paused; None when it went on since. Results of what was under way may follow it."""
-    for entry in reversed(entries):
-        if entry.end is not None:
-            return entry.end
-        if entry.kind is InputKind.RETRY:
-            return None
-    return None
-
-
-_NOT_FAULTED = Conflict("The run did not fault and is not paused by a fault", "Only such a run can be retried.")
+def _found(connection: apsw.Connection, run_no: int) -> Found:
+    facts = connection.execute(FACTS, (run_no,)).fetchone()
+    rows = connection.execute(SELECT_ROWS, row_range(run_no)).fetchall()
+    children = connection.execute(_CHILDREN, (run_no,)).fetchall()
+    numbers: Any = children
+    return Found(facts, rows, dict(numbers))
 
 
 def _admissible(requests: list[Request], status: Status, run_id: str) -> list[Request]:
@@ -309,7 +233,8 @@ def _admissible(requests: list[Request], status: Status, run_id: str) -> list[Re
     if not status.is_final:
         return requests
     refused = Conflict(f"The run {run_id} is {status.word}", "Only a run that has not ended takes this.")
-    allowed = [r for r in requests if r.is_retry and status is Status.FAULTED]
+    # A run that its parent cancelled goes on with its parent.
+    allowed = [r for r in requests if r.is_retry and status is not Status.COMPLETED]
     _refuse_all([r for r in requests if r not in allowed], refused)
     return allowed
 

@@ -11,6 +11,7 @@ import msgspec
 from counterpoint.core.values import Status, encode_json
 from counterpoint.engines.embedded import commands
 from counterpoint.engines.embedded.execution import Execution, Failure, LiveRow
+from counterpoint.engines.embedded.inbox import outcome_of_child
 from counterpoint.engines.embedded.observing import Told
 from counterpoint.engines.embedded.rows import (
     BLOB_BYTES,
@@ -53,7 +54,7 @@ class Records:
         """Hand the open row to the outbox, with everything that belongs to the same transaction."""
         given = execution.input
         is_ending = execution.end is not None and not execution.is_end_written
-        if given is None and not execution.commands and not is_ending:
+        if given is None and not execution.commands and not is_ending and not execution.also:
             return
         if execution.seq >= MAX_ROWS and not is_ending:
             self._stop_at_limit(execution)
@@ -61,6 +62,8 @@ class Records:
         told = self.told(execution, is_ending=is_ending)
         self._kernel.outbox.add(NEW_HISTORY, self.make_row(execution, told))
         self._update_run(execution, is_ending)
+        for bulk, row in execution.also:
+            self._kernel.outbox.add(bulk, row)
         for seq in execution.forget:
             self._kernel.outbox.add(FORGET_HISTORY, ((execution.facts.run_no << SEQ_BITS) + seq,))
         if given is not None and (given.inbox_no or given.audit):
@@ -68,7 +71,7 @@ class Records:
         births, launches = execution.births, execution.launches
         done = None if given is None else given.done
         execution.input, execution.commands, execution.decisions, execution.forget = None, [], [], []
-        execution.births, execution.launches = [], []
+        execution.births, execution.launches, execution.also = [], [], []
         execution.is_end_written = is_ending or execution.is_end_written
         for child in births:
             self._kernel.children.start(execution, child)
@@ -145,12 +148,7 @@ class Records:
         facts, end = execution.facts, execution.end
         if facts.parent_no is None or facts.parent_step is None or end is None or end.status == "suspended":
             return
-        payload: dict[str, Any] = {"status": end.status, "childId": facts.id}
-        if end.status == "completed":
-            payload["output"] = end.output
-        else:
-            detail = f"The child run {facts.id} was cancelled"
-            payload["fault"] = end.fault or standard_fault("runtime", detail)
+        payload = outcome_of_child(facts.id, end)
         # In the transaction of the child's end: the parent is told whatever happens next.
         self._kernel.outbox.add(
             NEW_INBOX,
@@ -167,6 +165,7 @@ class Records:
     ) -> None:
         kernel = self._kernel
         execution.uncommitted += 1
+        wakes, execution.wakes = execution.wakes, []
         numbers = [call.number for call in launches]
         end = execution.end if is_ending else None
 
@@ -174,6 +173,8 @@ class Records:
             execution.uncommitted -= 1
             for call, number in zip(launches, numbers, strict=True):
                 commands.launch(kernel, execution, call, number)
+            for run_no in wakes:
+                kernel.inbox.wake(run_no)
             if done is not None:
                 done(None)
             if kernel.observers.is_watched(execution.facts.run_no):
@@ -194,7 +195,7 @@ class Records:
         if facts.gate is not None:
             kernel.gates.leave(facts.gate, facts.run_no)
         if facts.parent_no is not None and facts.parent_step is not None:
-            kernel.loading.wake_inbox(facts.parent_no)
+            kernel.inbox.wake(facts.parent_no)
 
     def _stop_at_limit(self, execution: Execution) -> None:
         execution.cancel_all()

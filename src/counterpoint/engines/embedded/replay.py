@@ -7,7 +7,7 @@ from collections import deque
 from counterpoint.core.context import Settled
 from counterpoint.core.values import is_below
 from counterpoint.errors import NonDeterminismError
-from counterpoint.ports.history import Command, HistoryEntry, InputKind
+from counterpoint.ports.history import Command, HistoryEntry, InputKind, RunEnd
 
 
 class Replay:
@@ -16,7 +16,7 @@ class Replay:
     Attributes:
         settled: Latest settled state by canonical key of the sequence.
         voids: Sequence numbers of results that a retry made void.
-        has_end: Whether the last row ended or paused the run.
+        has_end: Whether the run ended or paused and did not go on since.
     """
 
     def __init__(self, entries: list[HistoryEntry], more_voids: frozenset[int] = frozenset()) -> None:
@@ -24,7 +24,7 @@ class Replay:
         self.settled: dict[str, Settled] = {}
         self._settled_at: dict[str, int] = {}
         self.voids = set(more_voids)
-        self.has_end = bool(entries) and entries[-1].end is not None
+        self.has_end = last_end(entries) is not None
         for entry in entries:
             if entry.kind is InputKind.SETTLED:
                 payload = entry.payload
@@ -71,3 +71,13 @@ class Replay:
             raise NonDeterminismError(
                 f"The history holds the {kind} `{step}` (number {number}); now nothing asks for it"
             )
+
+
+def last_end(entries: list[HistoryEntry]) -> RunEnd | None:
+    """How a run ended or paused; None when it went on since. Results of what was under way may follow it."""
+    for entry in reversed(entries):
+        if entry.end is not None:
+            return entry.end
+        if entry.kind is InputKind.RETRY:
+            return None
+    return None

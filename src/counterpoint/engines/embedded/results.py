@@ -117,6 +117,8 @@ def _child(kernel: Kernel, execution: Execution, given: Input, seq: int) -> None
 
 
 def _cancel(kernel: Kernel, execution: Execution, given: Input, seq: int) -> None:
+    if execution.replay is not None and seq in execution.replay.voids:
+        return
     execution.cancel_all()
     execution.is_suspended = execution.is_gated = False
     execution.end = RunEnd("cancelled", cause=given.payload.get("reason", ""))
@@ -145,7 +147,7 @@ def _retry(kernel: Kernel, execution: Execution, given: Input, seq: int) -> None
             call.is_halted, call.spent, call.began = False, call.number, execution.now
             kernel.issue_attempt(execution, call)
     if execution.replay is None:
-        kernel.host.soon(lambda: doubts.resolve(kernel, execution))
+        kernel.retries.go_on(execution)
 
 
 def _continued(kernel: Kernel, execution: Execution, given: Input, seq: int) -> None:

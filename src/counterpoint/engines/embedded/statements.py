@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from counterpoint.storage.bulk import delete, insert, update
 
 NEW_RUN = insert(
@@ -16,7 +18,10 @@ NEW_HISTORY = insert(
     commit="commit_no",
 )
 FORGET_HISTORY = delete("history", "history_no")
-NEW_TIMER = insert("timers", "due, run_no, step, kind, scope_no", key=3)
+NEW_TIMER = replace(
+    insert("timers", "due, run_no, step, kind, scope_no", key=3),
+    tail=" ON CONFLICT DO NOTHING",  # a retry sets all timers again, also those that are still there
+)
 GONE_TIMER = delete("timers", "due, run_no, step")
 NEW_INBOX = insert("inbox", "scope_no, run_no, kind, step, body", key=0)
 GONE_INBOX = delete("inbox", "item_no")

@@ -56,15 +56,23 @@ class Timers:
             self._alarm.cancel()
 
     def add(self, execution: Execution, due: Instant, step: str) -> None:
-        """Add a timer's row; it is part of the open transaction."""
+        """Add a timer's row; it is part of the transaction of the run's open row."""
         facts = execution.facts
-        self._kernel.outbox.add(NEW_TIMER, (due, facts.run_no, step, 0, facts.scope_no))
+        execution.also.append((NEW_TIMER, (due, facts.run_no, step, 0, facts.scope_no)))
         if due <= max(self._horizon, self._wanted):
             self._push((due, facts.run_no, step))
 
     def drop(self, execution: Execution, due: Instant, step: str) -> None:
-        """Delete a timer's row."""
-        self._kernel.outbox.add(GONE_TIMER, (due, execution.facts.run_no, step))
+        """Delete a timer's row in the transaction of the run's open row: earlier, a crash would lose it."""
+        execution.also.append((GONE_TIMER, (due, execution.facts.run_no, step)))
+
+    def restore(self, execution: Execution) -> None:
+        """Set all timers of a run again, whether their rows are still there or not."""
+        for step, timer in execution.timers.items():
+            self.add(execution, timer.due, step)
+        for step, call in execution.calls.items():
+            if call.due:
+                self.add(execution, call.due, step)
 
     def rearm(self, execution: Execution) -> None:
         """Look at the timers of a run again: those that came due while it was suspended fire now."""
