@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -18,6 +19,13 @@ from tests.conformance.surroundings import CASES
 Run: TypeAlias = Callable[[Case], Observed]
 
 
+@pytest.fixture(scope="module")
+def worker(loop: VirtualLoop) -> Iterator[JqWorker]:
+    worker = JqWorker()
+    yield worker
+    loop.run_until_complete(worker.close())
+
+
 class ConformanceSuite:
     """Every case; a subclass says on what."""
 
@@ -29,7 +37,7 @@ class ConformanceSuite:
 class TestEmbeddedEngine(ConformanceSuite):
     """Real loop, HTTP, threads and database; only the clock is moved."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def run(self, loop: VirtualLoop, embedded: EmbeddedRunner) -> Run:
         return lambda case: loop.run_until_complete(embedded.run(case))
 
@@ -37,8 +45,6 @@ class TestEmbeddedEngine(ConformanceSuite):
 class TestSimulation(ConformanceSuite):
     """Seeded scheduler, virtual time, the real logic and storage."""
 
-    @pytest.fixture(scope="class")
-    def run(self, tmp_path_factory: pytest.TempPathFactory, loop: VirtualLoop, seed: int) -> Iterator[Run]:
-        worker = JqWorker()
-        yield SimulatedRunner(tmp_path_factory.mktemp("simulation"), loop, worker, seed).run
-        loop.run_until_complete(worker.close())
+    @pytest.fixture
+    def run(self, tmp_path: Path, loop: VirtualLoop, worker: JqWorker, seed: int) -> Run:
+        return SimulatedRunner(tmp_path, loop, worker, seed).run
