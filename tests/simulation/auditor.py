@@ -14,6 +14,7 @@ from collections import Counter
 from typing import Any
 
 from counterpoint.core.values import Status
+from counterpoint.engines.embedded.replay import last_end
 from counterpoint.engines.embedded.rows import (
     BLOB_FORMAT,
     GENESIS,
@@ -26,7 +27,7 @@ from counterpoint.engines.embedded.rows import (
 )
 from counterpoint.engines.embedded.statements import FORGET_HISTORY, NEW_HISTORY
 from counterpoint.ports.connectors import Attempt
-from counterpoint.ports.history import HistoryEntry, InputKind, RunEnd
+from counterpoint.ports.history import HistoryEntry, InputKind
 from counterpoint.ports.payloads import PlainCodec
 from counterpoint.storage.committer import CommitResult, WriteBatch
 from counterpoint.testing.simulation import SCOPE, Simulation
@@ -322,16 +323,6 @@ class Auditor:
         for performed in self.world.attempts:
             seen.update(repr(performed).encode())
         return seen.hexdigest()
-
-
-def last_end(history: list[HistoryEntry]) -> RunEnd | None:
-    """How a run ended or paused, unless it went on since."""
-    last = None
-    for entry in history:
-        if entry.kind is InputKind.RETRY:
-            last = None
-        last = entry.end or last
-    return last
 
 
 def _is_client(entry: HistoryEntry) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 
 from counterpoint.core.expr.program import ExpressionFailed
 from counterpoint.core.values import MICROS_PER_S, JsonValue, Status
+from counterpoint.engines.embedded.replay import last_end
 from counterpoint.ports.history import InputKind
 from counterpoint.testing.simulation import Simulation
 from counterpoint.testing.world import World
@@ -110,9 +111,6 @@ class Weather:
         """Let everything end, and check it."""
         simulation = self.simulation
         self.world.trouble = self.world.bars = 0.0
-        for run_no, _, status in simulation.runs():
-            if status is Status.SUSPENDED and not self._is_paused(run_no):
-                simulation.control(run_no, InputKind.RESUME)
         rested = simulation.run(self._rests, MOST_STEPS)
         require(rested, "I9", f"still going on: {[run for run in simulation.runs() if run[2] in _GOING]}")
         self.auditor.finish()
@@ -130,10 +128,20 @@ class Weather:
         kernel = self.simulation.kernel
         if any(execution.uncommitted or execution.inputs for execution in kernel.executions.values()):
             return False
-        return not any(status in _GOING for _, _, status in self.simulation.runs())
+        runs = self.simulation.runs()
+        for run_no, _, status in runs:
+            if status is Status.SUSPENDED:
+                self._free(run_no)
+        return not any(status in _GOING for _, _, status in runs)
+
+    def _free(self, run_no: int) -> None:
+        if self._is_paused(run_no):
+            self.simulation.retry(run_no)
+        else:
+            self.simulation.control(run_no, InputKind.RESUME)
 
     def _is_paused(self, run_no: int) -> bool:
-        return any(e.end is not None for e in self.simulation.history(run_no)[-1:])
+        return last_end(self.simulation.history(run_no)) is not None
 
     def _start(self) -> None:
         name = self.random.choice(NAMES)
@@ -147,10 +155,7 @@ class Weather:
             return
         run_no, _, status = self.random.choice(runs)
         if status in (Status.FAULTED, Status.SUSPENDED):
-            if self._is_paused(run_no) and self.random.random() < 0.8:
-                self.simulation.retry(run_no)
-            else:
-                self.simulation.control(run_no, InputKind.RESUME)
+            self._free(run_no)
             return
         kind = self.random.choice((InputKind.SUSPEND, InputKind.SUSPEND, InputKind.RESUME, InputKind.CANCEL))
         self.simulation.control(run_no, kind)
@@ -162,4 +167,4 @@ class Weather:
         self.simulation.boot()
 
 
-_GOING = (Status.PENDING, Status.RUNNING, Status.WAITING)
+_GOING = (Status.PENDING, Status.RUNNING, Status.WAITING, Status.SUSPENDED)

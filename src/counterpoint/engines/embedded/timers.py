@@ -124,7 +124,12 @@ class Timers:
             timer, call = execution.timers.get(step), execution.calls.get(step)
             if (timer is None or timer.due != due) and (call is None or call.due != due):
                 return None
-            return Input(InputKind.TIMER, kernel.host.now(), step)
+            now = kernel.host.now()
+            if now < due:
+                # The clock was set back while the run was loaded.
+                self._push(entry)
+                return None
+            return Input(InputKind.TIMER, now, step)
 
         kernel.deliver(run_no, make, lambda refused: None)
 
