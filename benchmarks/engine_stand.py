@@ -12,6 +12,7 @@ from counterpoint.connectors.http import HttpSettings
 from counterpoint.connectors.hub import ConnectorHub
 from counterpoint.core.values import Scope
 from counterpoint.engines.embedded import EmbeddedEngine, Surroundings, SystemClock
+from counterpoint.ports.expressions import ExpressionWorker
 from counterpoint.ports.records import RevisionDraft
 from counterpoint.sdk import Connector
 from counterpoint.storage.database import SERVER, Database, open_database
@@ -34,7 +35,10 @@ class Stand:
 
 @asynccontextmanager
 async def stand(
-    folder: Path, documents: Iterable[str], connectors: Iterable[Connector] = ()
+    folder: Path,
+    documents: Iterable[str],
+    connectors: Iterable[Connector] = (),
+    worker: ExpressionWorker | None = None,
 ) -> AsyncIterator[Stand]:
     """An open engine with deployed documents; closed at the end."""
     loop = asyncio.get_running_loop()
@@ -47,7 +51,6 @@ async def stand(
     clock = SystemClock()
     records = SqliteRecordStore(writer, readers, clock, revisions.forget)
     hub = ConnectorHub.of(connectors, HttpSettings(allow_private_hosts=("127.0.0.1",)))
-    worker = None
     engine = EmbeddedEngine(
         Surroundings(writer, readers, database.blobs.read, revisions, hub, worker, next_run_no, clock=clock)
     )

@@ -24,8 +24,11 @@ Instant: TypeAlias = int
 MAX_DEPTH = 128
 """Deepest nesting of a JSON value that may cross a boundary of the core."""
 
-MAX_PARTS = 250_000
+MAX_PARTS = 100_000
 """Most members and items of a value that may leave the core, counted as often as they are written out."""
+
+MAX_VALUE_BYTES = 2 * 1024 * 1024
+"""Largest value, as JSON, that may cross the boundary of a run: writing it out takes a turn of the loop."""
 
 MICROS_PER_S = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -214,7 +217,7 @@ def depth_exceeds(value: JsonValue, limit: int = MAX_DEPTH) -> bool:
     return True
 
 
-def excess_of(value: JsonValue, max_bytes: int) -> str:
+def excess_of(value: JsonValue, max_bytes: int = MAX_VALUE_BYTES, max_depth: int = MAX_DEPTH) -> str:
     """Why a value cannot be written out, or an empty text; asked before anything walks it without a bound.
 
     Pure work can share parts: twenty tasks that each hold their input twice make a value of a few objects
@@ -225,7 +228,7 @@ def excess_of(value: JsonValue, max_bytes: int) -> str:
         return _too_large(max_bytes) if kind is str and len(value) > max_bytes else ""
     parts, characters = MAX_PARTS, max_bytes
     level: list[JsonValue] = [value]
-    for _ in range(MAX_DEPTH):
+    for _ in range(max_depth):
         below: list[JsonValue] = []
         for item in level:
             parts -= len(item)

@@ -19,7 +19,7 @@ from counterpoint.core.expr import ExpressionInvalid, compile_expression
 from counterpoint.core.expr.parser import parse
 from counterpoint.core.expr.program import ExpressionFailed, Program, Variables
 from counterpoint.core.expr.syntax import Binary, Literal, Update, children
-from counterpoint.core.values import MAX_DEPTH, JsonValue, encode_json, is_too_deep
+from counterpoint.core.values import MAX_DEPTH, JsonValue, encode_json, excess_of, is_too_deep
 from counterpoint.errors import EngineError
 from counterpoint.runners.exactness import (
     MAX_EXACT,
@@ -96,13 +96,15 @@ class JqWorker:
             raise ExpressionFailed("arithmetic with whole numbers beyond 2^53 would not be exact")
 
     def _payload(self, value: JsonValue) -> bytes:
+        excess = excess_of(value, self._limits.max_input, MAX_DEPTH + 2)
+        if excess:
+            raise ExpressionFailed(f"the input {excess}")
         try:
             payload = encode_json(value)
         except (TypeError, ValueError, OverflowError, RecursionError, msgspec.EncodeError) as error:
             raise ExpressionFailed("the input is no JSON value") from error
         if len(payload) > self._limits.max_input:
             raise ExpressionFailed(f"the input is larger than {self._limits.max_input} bytes")
-        _check_depth(payload, MAX_DEPTH + 2, "input")
         return payload
 
     async def _result(self, program: Program, payload: bytes, numbers: set[int]) -> JsonValue:

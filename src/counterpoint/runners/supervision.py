@@ -30,7 +30,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     timeout_s: float = 1.0
     memory_bytes: int = 512 * 1024 * 1024
-    max_input: int = 8 * 1024 * 1024
+    max_input: int = 4 * 1024 * 1024
     max_output: int = 1024 * 1024
     start_timeout_s: float = 20.0
 

@@ -13,7 +13,7 @@ from counterpoint.core.dsl.model import DurationSpec, Schema
 from counterpoint.core.expr import fill, is_truthy
 from counterpoint.core.expr.program import ExpressionFailed, NativeLimit, Program, Template
 from counterpoint.core.interp.scope import NO_VARIABLES, TaskScope
-from counterpoint.core.values import Duration, JsonValue
+from counterpoint.core.values import Duration, JsonValue, excess_of
 from counterpoint.errors import FaultRaised, standard_fault
 
 _FOREIGN: Final = object()
@@ -88,8 +88,12 @@ def check(schema: Schema, value: JsonValue, what: str, pointer: str) -> None:
     """Validate a value.
 
     Raises:
-        FaultRaised: validation/400 that lists what is wrong.
+        FaultRaised: validation/400 that lists what is wrong, or says that the value is too large to look at.
     """
+    excess = excess_of(value)
+    if excess:
+        detail = f"The {what} cannot be checked against its schema: it {excess}"
+        raise FaultRaised(standard_fault("validation", detail, pointer))
     messages = schema.check(value)
     if not messages:
         return

@@ -11,9 +11,6 @@ SLICE_TASKS = 200
 SLICE_S = 0.005
 """Seconds after which a run gives way."""
 
-MAX_VALUE_BYTES = 2 * 1024 * 1024
-"""Largest value that may cross the boundary of a run: writing it out takes a turn of the loop."""
-
 MAX_BRANCHES = 10_000
 """Branches that a run may have open at once, in all its forks and parallel loops."""
 

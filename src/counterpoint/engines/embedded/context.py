@@ -17,14 +17,13 @@ from counterpoint.core.context import (
     Settled,
 )
 from counterpoint.core.expr.program import Program, Variables
-from counterpoint.core.values import Instant, JsonValue, StepKey, encode_json, excess_of
+from counterpoint.core.values import MAX_VALUE_BYTES, Instant, JsonValue, StepKey, encode_json, excess_of
 from counterpoint.engines.embedded import ids
 from counterpoint.engines.embedded.budgets import (
     HEAVY_BYTES,
     MAX_BRANCHES,
     MAX_DECISIONS,
     MAX_PURE_TASKS,
-    MAX_VALUE_BYTES,
     SLICE_TASKS,
 )
 from counterpoint.engines.embedded.strands import (
@@ -57,7 +56,7 @@ def boundary_bytes(value: JsonValue, what: str, pointer: str) -> bytes:
     Raises:
         FaultRaised: runtime/500 when it is too deep or too large, or no JSON.
     """
-    excess = excess_of(value, MAX_VALUE_BYTES)
+    excess = excess_of(value)
     if excess:
         raise FaultRaised(standard_fault("runtime", f"The {what} {excess}", pointer))
     try:

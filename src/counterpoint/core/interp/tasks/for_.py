@@ -63,7 +63,7 @@ async def _in_sequence(task: ForTask, scope: TaskScope, items: list[JsonValue]) 
             break
         following, so_far = index + 1, value
         context.settle(sequence, lambda: Settled(following, so_far, frame.data.context))  # noqa: B023 - called at once
-        if context.tick():
+        if context.is_due():
             await context.give_way()
     return value
 
