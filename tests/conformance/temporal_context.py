@@ -44,6 +44,24 @@ Describe = Callable[[Invocation], ActionInfo | None]
 ChildOf = Callable[[StepKey, ChildStart], Awaitable[JsonValue]]
 
 
+class AskedAttempt(msgspec.Struct, frozen=True):
+    """An attempt on its way from the workflow to the activity."""
+
+    run_id: str
+    workflow: str
+    step: str
+    number: int
+    invocation: Invocation
+    key: str
+    key_header: str
+    correlation_id: str
+    traceparent: str
+
+    def as_attempt(self) -> Attempt:
+        """The attempt as the connectors see it."""
+        return Attempt(scope=Scope("conformance"), **msgspec.structs.asdict(self))
+
+
 class TemporalContext:
     """Implements `DurableContext` inside a Temporal workflow.
 
@@ -70,7 +88,9 @@ class TemporalContext:
         if info is None:
             detail = f"there is no function {invocation.target}"
             raise FaultRaised(standard_fault("configuration", detail, invocation.pointer))
-        call = CallPending(step, invocation, policy, info, "", self.now)
+        call = CallPending(
+            step=step, invocation=invocation, policy=policy, info=info, digest="", began=self.now
+        )
         while True:
             call.number += 1
             result = await self._attempt(call)
@@ -88,8 +108,7 @@ class TemporalContext:
     async def _attempt(self, call: CallPending) -> AttemptResult:
         policy, step = call.policy, call.step
         own = StepKey(step.text, f"{step.identity}@{call.number}") if policy.key_per_attempt else step
-        attempt = Attempt(
-            scope=Scope("conformance"),
+        asked = AskedAttempt(
             run_id=self.run.id,
             workflow=self._case,
             step=step.text,
@@ -102,7 +121,7 @@ class TemporalContext:
         )
         answer: str = await workflow.execute_activity(
             ATTEMPT,
-            args=[self._case, msgspec.json.encode(attempt).decode()],
+            args=[self._case, msgspec.json.encode(asked).decode()],
             result_type=str,
             start_to_close_timeout=timedelta(seconds=60),
             retry_policy=ActivityRetries(maximum_attempts=1),

@@ -21,13 +21,13 @@ from counterpoint.core.expr.program import ExpressionFailed
 from counterpoint.core.interp import run_workflow
 from counterpoint.core.values import JsonValue, StepKey, from_datetime
 from counterpoint.errors import DefinitionError, Fault, FaultRaised, standard_fault
-from counterpoint.ports.connectors import Attempt, Connectors
+from counterpoint.ports.connectors import Connectors
 from counterpoint.ports.expressions import ExpressionWorker
 from counterpoint.testing.conformance import Case, Observed
 from counterpoint.testing.stand_ins import StandIns
 from counterpoint.testing.stub_http import StubHttp
 from tests.conformance.surroundings import compiled, http_target, refusal_of
-from tests.conformance.temporal_context import ATTEMPT, EVALUATE, TemporalContext
+from tests.conformance.temporal_context import ATTEMPT, EVALUATE, AskedAttempt, TemporalContext
 
 QUEUE = "conformance"
 
@@ -115,7 +115,7 @@ def _ended(status: str, output: JsonValue = None, fault: Fault | None = None, mi
 @activity.defn(name=ATTEMPT)
 async def perform_attempt(case: str, text: str) -> str:
     """One attempt of a call."""
-    attempt = msgspec.json.decode(text, type=Attempt)
+    attempt = msgspec.json.decode(text, type=AskedAttempt).as_attempt()
     return msgspec.json.encode(await STAGES[case].connectors.perform(attempt)).decode()
 
 

@@ -12,6 +12,9 @@ import pytest
 from counterpoint.testing.conformance import Case
 from tests.conformance.surroundings import CASES
 
+# The first test waits for all cases; a busy machine takes minutes.
+pytestmark = pytest.mark.timeout(600)
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
