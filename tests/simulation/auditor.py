@@ -92,6 +92,9 @@ class Auditor:
     Args:
         simulation: Watched from its next boot on.
         world: Its attempts are compared with the rows.
+
+    Attributes:
+        rows: Digest of all rows in the order of their commits.
     """
 
     def __init__(self, simulation: Simulation, world: World) -> None:
@@ -102,6 +105,7 @@ class Auditor:
         self.answered_starts = 0
         self.replays = 0
         self.attempts = 0
+        self.rows = hashlib.sha256()
         self._mirrors: dict[int, Mirror] = {}
         self._numbers: dict[str, int] = {}
         self._keys: dict[tuple[str, str], str] = {}
@@ -139,6 +143,7 @@ class Auditor:
         stored_row = StoredRow(number, 0, at, form, kind, step, codec, key_id, nonce, data, head)
         if form == BLOB_FORMAT:
             data = self.simulation.database.blobs.read(data.decode())
+        self.rows.update(head)
         mirror = self._mirrors.setdefault(number >> SEQ_BITS, Mirror())
         mirror.take(decode(stored_row, SCOPE, _CODEC, data))
 
@@ -314,15 +319,6 @@ class Auditor:
     def _is_paused(self, run_no: int) -> bool:
         """A paused run takes what lies in its inbox once it goes on."""
         return last_end(self.simulation.history(run_no)) is not None
-
-    def digest(self) -> str:
-        """Of all rows and all that the world saw: equal for equal seeds."""
-        seen = hashlib.sha256()
-        for row in self.simulation.database.connection.execute("SELECT head, commit_no FROM history"):
-            seen.update(row[0])
-        for performed in self.world.attempts:
-            seen.update(repr(performed).encode())
-        return seen.hexdigest()
 
 
 def _is_client(entry: HistoryEntry) -> bool:

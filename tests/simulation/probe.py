@@ -160,4 +160,5 @@ def stored(simulation: Simulation, run_no: int) -> Found:
     """A run as loading finds it."""
     connection = simulation.database.connection
     facts = connection.execute(FACTS, (run_no,)).fetchone()
+    assert facts is not None, f"I1: run {run_no} was acknowledged and is not on disk"
     return Found(facts, connection.execute(SELECT_ROWS, row_range(run_no)).fetchall(), {})

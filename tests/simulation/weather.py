@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,15 @@ class Forecast(msgspec.Struct, frozen=True):
 def evaluate(text: str, value: JsonValue, variables: Any) -> JsonValue:
     """What the expression worker gives, without its process."""
     try:
-        results = jq.compile(text, args=dict(variables)).input_value(value).all()
+        results = _program(text, msgspec.json.encode(dict(variables))).input_value(value).all()
     except ValueError as error:
         raise ExpressionFailed(str(error)) from error
     return results[0] if results else None
+
+
+@lru_cache(maxsize=256)
+def _program(text: str, variables: bytes) -> Any:
+    return jq.compile(text, args=msgspec.json.decode(variables))
 
 
 class Weather:
