@@ -63,12 +63,18 @@ async def _recorded(
     if request.path.startswith("/admin/"):
         return await handler(request)
     store, key = request.app[STORE], request.headers.get("Idempotency-Key", "")
-    correlation = request.headers.get("X-Correlation-Id", "")
-    arrival = Arrival(request.method, request.path, key, correlation, request.headers.get("traceparent", ""))
+    text = await request.text()
+    arrival = Arrival(
+        method=request.method,
+        path=request.path,
+        key=key,
+        ticket=_ticket_of(text),
+        correlation=request.headers.get("X-Correlation-Id", ""),
+        traceparent=request.headers.get("traceparent", ""),
+    )
     number, seen = store.record(arrival)
     request["number"] = number
-    text = await request.text()
-    switch = request.app[FAILURES].strike(request.method, request.path, _ticket_of(text), seen)
+    switch = request.app[FAILURES].strike(request.method, request.path, arrival.ticket, seen)
     if switch is not None and switch.kind in _REFUSALS:
         response: web.StreamResponse = _REFUSALS[switch.kind](switch)
     else:

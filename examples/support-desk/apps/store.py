@@ -17,11 +17,12 @@ create table if not exists answers (
   key text not null, route text not null, digest text not null, status integer not null, body text not null,
   primary key (key, route)) without rowid;
 create table if not exists requests (
-  id integer primary key, method text not null, path text not null, key text not null, seen integer not null,
+  id integer primary key, method text not null, path text not null, key text not null, ticket text not null,
+  seen integer not null,
   made_effect integer not null default 0, replayed integer not null default 0,
   failure text not null default '', status integer not null default 0,
   correlation text not null, traceparent text not null);
-create index if not exists requests_by_key on requests (key, path);
+create index if not exists requests_by_ticket on requests (ticket, path);
 """
 
 KINDS = ("issue", "note", "message", "incident")
@@ -42,6 +43,7 @@ class Arrival(NamedTuple):
     method: str
     path: str
     key: str
+    ticket: str
     correlation: str
     traceparent: str
 
@@ -75,14 +77,14 @@ class Store:
         return None if row is None else dict(zip(("id", "name", "plan"), row, strict=True))
 
     def record(self, arrival: Arrival) -> tuple[int, int]:
-        """Number of a request that arrived, and how often its key (or path, without one) was seen before."""
+        """Number of a request that arrived, and how often its ticket came to this path before."""
         seen = self._database.execute(
-            "select count(*) from requests where key = ? and path = ?", (arrival.key, arrival.path)
+            "select count(*) from requests where ticket = ? and path = ?", (arrival.ticket, arrival.path)
         ).fetchone()[0]
         cursor = self._database.execute(
-            """insert into requests (method, path, key, seen, correlation, traceparent)
-               values (?, ?, ?, ?, ?, ?)""",
-            (arrival.method, arrival.path, arrival.key, seen + 1, arrival.correlation, arrival.traceparent),
+            """insert into requests (method, path, key, ticket, correlation, traceparent, seen)
+               values (?, ?, ?, ?, ?, ?, ?)""",
+            (*arrival, seen + 1),
         )
         return int(cursor.lastrowid or 0), seen
 
@@ -152,7 +154,7 @@ class Store:
     def figures(self) -> dict[str, Any]:
         """Requests by what became of them, and the correlation id with the most of them."""
         row = self._database.execute(
-            "select count(*), sum(made_effect), sum(replayed), sum(seen > 1 and key != '') from requests"
+            "select count(*), sum(made_effect), sum(replayed), sum(seen > 1 and ticket != '') from requests"
         ).fetchone()
         failures = self._database.execute(
             "select failure, count(*) from requests where failure != '' group by failure order by failure"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import os
 import signal
@@ -17,10 +18,18 @@ COMMAND = Path(sys.executable).parent / "counterpoint"
 
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 10
+PR_SET_PDEATHSIG = 1
+"""`prctl`: the signal that a process gets when its parent dies (linux/prctl.h)."""
 
 
 class Broken(Exception):
     """The demonstration cannot go on; the text says why."""
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel to end this process when its parent dies, however that happens; Linux has this."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 async def stop(process: Process) -> None:
@@ -117,6 +126,7 @@ class Engine:
             stdin=DEVNULL,
             stdout=DEVNULL,
             stderr=PIPE,
+            preexec_fn=_end_with_parent,
             # In a session of its own, Ctrl-C reaches only the demonstration, which then ends all in order.
             start_new_session=True,
         )
