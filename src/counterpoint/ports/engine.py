@@ -93,7 +93,14 @@ class Deployed(msgspec.Struct, frozen=True):
 
 
 class Revisions(Protocol):
-    """Where the engine finds compiled revisions; cached, so that both cost nothing when warm."""
+    """Where the engine finds compiled revisions; cached, so that both cost nothing when warm.
+
+    Compiling a large document takes up to a second: a thread may do it, so all methods are safe in any thread.
+    """
+
+    def is_warm(self, scope: Scope, name: str, version: str = "") -> bool:
+        """Whether `resolve` would answer from memory."""
+        ...
 
     def resolve(self, scope: Scope, name: str, version: str = "") -> Deployed:
         """Revision of a workflow: the active one, or that of a version (`latest`: highest release).

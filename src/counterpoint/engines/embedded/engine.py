@@ -116,7 +116,11 @@ class EmbeddedEngine:
 
     async def start(self, scope: Scope, request: StartRun) -> Started:
         """See `Engine.start`."""
-        deployed = self.kernel.revisions.resolve(scope, request.workflow, request.version)
+        revisions = self.kernel.revisions
+        if not revisions.is_warm(scope, request.workflow, request.version):
+            # Compiled in a reader's thread: other runs must not wait for a large document.
+            await self._on.reader.read(lambda _: revisions.resolve(scope, request.workflow, request.version))
+        deployed = revisions.resolve(scope, request.workflow, request.version)
         extras = deployed.workflow.extras
         start_key = gate_key = None
         if extras.start_key is not None:

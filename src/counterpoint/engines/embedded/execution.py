@@ -187,6 +187,10 @@ class Execution:
                 self._take_answer(self.evaluations.popleft())
                 continue
             if self.replay is not None:
+                if self.kernel.host.monotonic_s() >= self.slice_ends:
+                    # A long history comes back in many turns; nothing live reaches the run before its end.
+                    self.kernel.host.soon(self.advance)
+                    return
                 self._replay_next(self.replay)
                 continue
             self.kernel.close_row(self)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apsw
 
 from counterpoint.core.values import Status
+from counterpoint.engines.embedded.budgets import SLICE_S
 from counterpoint.engines.embedded.execution import Execution, LiveRow, RunFacts
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.replay import Replay
@@ -41,6 +42,15 @@ class Found(NamedTuple):
     facts: Any
     rows: list[Any]
     children: dict[str, int]
+    past: Past | CounterpointError | None = None
+
+
+class Past(NamedTuple):
+    """A history, decoded; what compaction must know of its rows; and the head of its chain."""
+
+    entries: list[HistoryEntry]
+    live: list[LiveRow]
+    head: bytes
 
 
 class Request:
@@ -97,19 +107,63 @@ class Loading:
         batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
 
         def read(connection: apsw.Connection) -> list[Found]:
-            return [_found(connection, run_no) for run_no in batch]
+            found = [_found(connection, run_no) for run_no in batch]
+            # Still in the reader's thread: compiling and decoding may take longer than a turn of the loop.
+            return [self._with_past(one) for one in found]
 
         self._kernel.host.read(read, lambda found, error: self._read(batch, found, error))
 
     def _read(self, batch: list[int], found: list[Found] | None, error: Exception | None) -> None:
+        if found is None or error is not None:
+            self._is_reading = False
+            for run_no in batch:
+                _refuse_all(self._wanted.pop(run_no, []), error or NotFound(f"Run {run_no} cannot be read"))
+            self._pump()
+            return
+        self._revive_some(deque(zip(batch, found, strict=True)))
+
+    def _revive_some(self, left: deque[tuple[int, Found]]) -> None:
+        """Revive runs until the turn is used up; the rest follows in the next one."""
+        clock = self._kernel.host.monotonic_s
+        ends = clock() + SLICE_S
+        while left:
+            run_no, found = left.popleft()
+            self._revive_for(run_no, found, self._wanted.pop(run_no, []))
+            if clock() >= ends:
+                self._kernel.host.soon(lambda: self._revive_some(left))
+                return
         self._is_reading = False
-        for index, run_no in enumerate(batch):
-            requests = self._wanted.pop(run_no, [])
-            if found is None or error is not None:
-                _refuse_all(requests, error or NotFound(f"Run {run_no} cannot be read"))
-                continue
-            self._revive_for(run_no, found[index], requests)
         self._pump()
+
+    def _with_past(self, found: Found) -> Found:
+        if found.facts is None:
+            return found
+        try:
+            return found._replace(past=self._decoded(found))
+        except CounterpointError as broken:
+            return found._replace(past=broken)
+
+    def _decoded(self, found: Found) -> Past:
+        """The history of a run.
+
+        Raises:
+            HistoryCorruptError: A row cannot be decoded, or there is none.
+        """
+        kernel, facts = self._kernel, found.facts
+        scope = kernel.revisions.by_number(facts[10]).scope
+        entries: list[HistoryEntry] = []
+        live: list[LiveRow] = []
+        before = GENESIS
+        for raw in found.rows:
+            row = StoredRow(*raw)
+            entry = decode(row, scope, kernel.codec, read_body(row, self.blob))
+            entries.append(entry)
+            steps = tuple([command.step for command in entry.commands])
+            live.append(LiveRow(row.seq, entry.step, steps, before, row.head, len(row.body)))
+            before = row.head
+        if not entries:
+            raise HistoryCorruptError(f"The run {facts[2]} has no history")
+        return Past(entries, live, before)
 
     def _revive_for(self, run_no: int, found: Found, requests: list[Request]) -> None:
         try:
@@ -150,34 +204,19 @@ class Loading:
             HistoryCorruptError: A row cannot be decoded, or there is none.
             Conflict: It is to be retried and did not fault.
         """
-        kernel, facts = self._kernel, found.facts
+        kernel, facts, past = self._kernel, found.facts, found.past or self._decoded(found)
+        if isinstance(past, CounterpointError):
+            raise past
+        entries = past.entries
         deployed = kernel.revisions.by_number(facts[10])
         execution = Execution(kernel, RunFacts(*facts[:9]), deployed.scope, deployed, Status(facts[9]))
         execution.child_nos = found.children
         execution.settle_at = kernel.compaction.first_offer
-        entries: list[HistoryEntry] = []
-        before = GENESIS
-        for raw in found.rows:
-            row = StoredRow(*raw)
-            entry = decode(row, deployed.scope, kernel.codec, read_body(row, self.blob))
-            entries.append(entry)
-            execution.live.append(
-                LiveRow(
-                    row.seq,
-                    entry.step,
-                    tuple(c.step for c in entry.commands),
-                    before,
-                    row.head,
-                    len(row.body),
-                )
-            )
-            before = row.head
-        if not entries:
-            raise HistoryCorruptError(f"The run {facts[2]} has no history")
+        execution.live = past.live
         settled = [entry for entry in entries if entry.kind is InputKind.SETTLED]
         execution.gaps = settled[-1].payload["gaps"] if settled else []
         execution.live_bytes = sum(row.size for row in execution.live)
-        execution.seq, execution.head = entries[-1].seq, before
+        execution.seq, execution.head = entries[-1].seq, past.head
         execution.voids = fault_rows(entries) if is_retry else frozenset()
         execution.replay = Replay(entries, execution.voids)
         execution.recalled = execution.replay.settled

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from counterpoint.engines.embedded.budgets import SLICE_S
 from counterpoint.engines.embedded.host import Host
 from counterpoint.engines.embedded.statements import (
     FORGET_HISTORY,
@@ -62,6 +63,8 @@ class Outbox:
         self._refused: deque[WriteBatch] = deque()
         self._held: deque[WriteBatch] = deque()
         self._under_way = 0
+        self._due: deque[Callable[[], None]] = deque()
+        self._is_telling = False
         self.is_full = False
         self.failure: StorageError | None = None
 
@@ -123,8 +126,9 @@ class Outbox:
         self._under_way -= 1
         error = result.error
         if error is None:
-            for callback in after:
-                callback()
+            self._due.extend(after)
+            if not self._is_telling:
+                self._tell()
             return
         if not error.is_full:
             self._fail(error)
@@ -135,6 +139,21 @@ class Outbox:
         if not self.is_full:
             self.is_full = True
             self._host.later(RETRY_S, self._offer_again)
+
+    def _tell(self) -> None:
+        """Call those whose rows are durable, in order, until the turn is used up; the rest comes next."""
+        clock, due = self._host.monotonic_s, self._due
+        ends = clock() + SLICE_S
+        self._is_telling = True
+        try:
+            while due:
+                due.popleft()()
+                if clock() >= ends:
+                    break
+        finally:
+            self._is_telling = bool(due)
+            if due:
+                self._host.soon(self._tell)
 
     def _offer_again(self) -> None:
         if self._under_way:

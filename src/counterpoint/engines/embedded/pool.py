@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
+from counterpoint.engines.embedded.budgets import SLICE_S
 from counterpoint.errors import standard_fault
 from counterpoint.ports.connectors import Attempt, AttemptResult, Connectors, Verdict
 
@@ -93,6 +94,7 @@ class AttemptPool:
         me = asyncio.current_task()
         while not self._is_closed:
             self._is_woken = False
+            ends = loop.time() + SLICE_S
             while queue:
                 job = queue.popleft()
                 if job.is_cancelled:
@@ -102,6 +104,10 @@ class AttemptPool:
                     self._wake()
                 job.task = me
                 await self._perform(job, me)
+                if queue and loop.time() >= ends:
+                    # Actions that never wait would otherwise hold the loop until the queue is empty.
+                    await asyncio.sleep(0)
+                    ends = loop.time() + SLICE_S
             sleeper: asyncio.Future[None] = loop.create_future()
             self._idle.append(sleeper)
             await sleeper

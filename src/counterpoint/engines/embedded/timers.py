@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from counterpoint.core.values import MICROS_PER_S, Instant
+from counterpoint.engines.embedded.budgets import SLICE_S
 from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.host import Handle
 from counterpoint.engines.embedded.inputs import Input
@@ -25,7 +26,7 @@ HORIZON = 60 * MICROS_PER_S
 """How far ahead timers are held in memory."""
 
 PAGE = 2_000
-"""Most timers read at once, and most that fire between two looks at other work."""
+"""Most timers read at once."""
 
 MAX_SLEEP_S = 5.0
 """Longest sleep: a clock that jumps forward is noticed after this."""
@@ -106,10 +107,10 @@ class Timers:
     def _ring(self) -> None:
         self._alarm = None
         now = self._kernel.host.now()
-        fired = 0
-        while self._heap and self._heap[0][0] <= now and fired < PAGE:
+        clock = self._kernel.host.monotonic_s
+        ends = clock() + SLICE_S
+        while self._heap and self._heap[0][0] <= now and clock() < ends:
             self._fire(heapq.heappop(self._heap))
-            fired += 1
         if self._horizon - now < HORIZON // 2:
             self._load()
         self._set_alarm()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from threading import RLock
 from typing import Any, Protocol
 
 import apsw
@@ -18,7 +19,7 @@ from counterpoint.errors import NotFound
 from counterpoint.ports.engine import Deployed
 
 MAX_COMPILED = 1_000
-"""Compiled revisions kept in memory; the least used goes first."""
+"""Compiled revisions kept in memory; the oldest goes first."""
 
 MAX_NAMES = 10_000
 """Names of versions kept in memory."""
@@ -45,7 +46,7 @@ class SqliteRevisions:
     """Compiled revisions (`ports.engine.Revisions`).
 
     Args:
-        connection: Read-only connection of its own; used on the caller's thread alone.
+        connection: Read-only connection of its own; used by one thread at a time.
         compiler: Compiles a document; the loader unless a test counts its calls.
     """
 
@@ -54,6 +55,13 @@ class SqliteRevisions:
         self._compiler = compiler
         self._names: dict[tuple[Scope, str, str], Deployed] = {}
         self._compiled: OrderedDict[int, Deployed] = OrderedDict()
+        # One thread compiles at a time, so that a document that many wait for is compiled once.
+        self._cold = RLock()
+        self._changes = 0
+
+    def is_warm(self, scope: Scope, name: str, version: str = "") -> bool:
+        """Whether a look-up needs neither the database nor the compiler."""
+        return (scope, name, version) in self._names
 
     def resolve(self, scope: Scope, name: str, version: str = "") -> Deployed:
         """Revision of a workflow."""
@@ -61,18 +69,25 @@ class SqliteRevisions:
         known = self._names.get(key)
         if known is not None:
             return known
-        found = self.by_number(self._number(scope, name, version))
-        if len(self._names) >= MAX_NAMES:
-            self._names.clear()
-        self._names[key] = found
+        with self._cold:
+            changes = self._changes
+            found = self.by_number(self._number(scope, name, version))
+            if len(self._names) >= MAX_NAMES:
+                self._names.clear()
+            # What was deployed while a thread compiled must be found by the next look-up.
+            if changes == self._changes:
+                self._names[key] = found
         return found
 
     def by_number(self, revision_no: int) -> Deployed:
         """Revision that a run started on."""
         known = self._compiled.get(revision_no)
         if known is not None:
-            self._compiled.move_to_end(revision_no)
             return known
+        with self._cold:
+            return self._compiled.get(revision_no) or self._compile(revision_no)
+
+    def _compile(self, revision_no: int) -> Deployed:
         rows = self._rows(_BY_NUMBER, (revision_no,))
         if not rows:
             raise NotFound(f"no revision number {revision_no}")
@@ -86,6 +101,7 @@ class SqliteRevisions:
 
     def forget(self, scope: Scope, name: str) -> None:
         """Look a workflow up again the next time: something was deployed under its name."""
+        self._changes += 1
         for key in [key for key in self._names if key[0] == scope and key[1] == name]:
             del self._names[key]
 
