@@ -56,6 +56,12 @@ async def status_of(on: Standing, run_id: str) -> str:
     return record.status
 
 
+async def result_of(on: Standing, run_id: str) -> None:
+    """Wait until the result of an attempt is on disk."""
+    while InputKind.RESULT not in await kinds_of(on, run_id):  # noqa: ASYNC110 - the disk gives no signal
+        await asyncio.sleep(0)
+
+
 async def kinds_of(on: Standing, run_id: str) -> list[InputKind]:
     return [entry.kind for entry in await on.engine.histories.entries(SCOPE, run_id)]
 
@@ -100,8 +106,7 @@ async def test_nothing_follows_a_suspension_until_the_run_is_resumed(tmp_path: P
         await on.engine.suspend(SCOPE, run_id, "ana", "checking")
         assert (await on.engine.wait(SCOPE, run_id)).status == "suspended"
         on.steering.gate("a").set()
-        while InputKind.RESULT not in await kinds_of(on, run_id):
-            await asyncio.sleep(0)
+        await result_of(on, run_id)
         assert [step for step, *_ in on.steering.calls] == ["do.first"]
         assert await status_of(on, run_id) == "suspended"
         await on.engine.resume(SCOPE, run_id, "ana")
