@@ -18,7 +18,7 @@ from counterpoint.core.dsl.versions import highest, highest_release
 from counterpoint.core.expr.program import Variables
 from counterpoint.core.values import Instant, JsonValue, Scope
 from counterpoint.engines.embedded.inputs import Input
-from counterpoint.engines.embedded.loading import fault_rows
+from counterpoint.engines.embedded.retries import fault_rows
 from counterpoint.errors import DefinitionError, NotFound
 from counterpoint.ports.connectors import ActionInfo, Attempt, AttemptResult
 from counterpoint.ports.engine import Deployed, Started
