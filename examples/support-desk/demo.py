@@ -69,8 +69,9 @@ def _arguments() -> argparse.Namespace:
 
 async def _show(given: argparse.Namespace, console: Console) -> Result:
     task = asyncio.current_task()
-    if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if task is not None:
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     if await _is_in_use(given.folder):
         raise Broken(f"another demonstration is running in {given.folder}")
     _prepare(given.folder)
