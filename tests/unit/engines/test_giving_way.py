@@ -13,7 +13,11 @@ PURE = document(
         "do": [
             {"start": {"set": {"n": 0}}},
             {"count": {"set": {"n": "${ .n + 1 }"}}},
-            {"more": {"switch": [{"go": {"when": ".n < 20000", "then": "count"}}, {"stop": {"then": "end"}}]}},
+            {
+                "more": {
+                    "switch": [{"go": {"when": ".n < 20000", "then": "count"}}, {"stop": {"then": "end"}}]
+                }
+            },
         ]
     },
 )
