@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from counterpoint.core.context import PLAIN_CALL, CallPolicy
-from counterpoint.core.dsl.model import NO_EXTRAS, OnUncertain, Task
+from counterpoint.core.dsl.model import NO_EXTRAS, Task
 from counterpoint.core.interp.dataflow import evaluate
 from counterpoint.core.interp.scope import TaskScope
 from counterpoint.errors import FaultRaised, standard_fault
+
+
+def plain_policy(task: Task, scope: TaskScope) -> CallPolicy | None:
+    """Policy of a call about which the document says nothing; None when it says something."""
+    walk = scope.walk
+    if task.extras is not NO_EXTRAS or not walk.is_plain:
+        return None
+    return _RETRIED_CALL if scope.frame.is_retried else PLAIN_CALL
 
 
 async def policy_of(task: Task, scope: TaskScope, connector: str) -> CallPolicy:
@@ -15,10 +23,11 @@ async def policy_of(task: Task, scope: TaskScope, connector: str) -> CallPolicy:
     Raises:
         FaultRaised: expression/400 when the idempotency key is no text or number.
     """
+    plain = plain_policy(task, scope)
+    if plain is not None:
+        return plain
     frame, walk = scope.frame, scope.walk
     extras, retries = task.extras, walk.workflow.extras.retries
-    if extras is NO_EXTRAS and not retries and walk.on_uncertain is OnUncertain.REPEAT:
-        return _RETRIED_CALL if frame.is_retried else PLAIN_CALL
     retry = extras.retry
     if retry is None and not frame.is_retried:
         retry = retries.get(connector)

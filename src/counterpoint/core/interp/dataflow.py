@@ -16,7 +16,9 @@ from counterpoint.core.interp.scope import NO_VARIABLES, TaskScope
 from counterpoint.core.values import Duration, JsonValue, excess_of
 from counterpoint.errors import FaultRaised, standard_fault
 
-_FOREIGN: Final = object()
+NOT_NOW: Final = object()
+"""Stands for a value that only an `await` can give."""
+
 _SHOWN = 5
 _SHOWN_TEXT = 80
 
@@ -31,19 +33,25 @@ def _source(node: Program | Template) -> str:
     return node.text if isinstance(node, Program) else str(node.source)
 
 
-def _native(scope: TaskScope, node: Program | Template, value: JsonValue) -> Any:
+def native_value(scope: TaskScope, node: Program | Template, value: JsonValue) -> Any:
+    """The value if it can be had at once, else `NOT_NOW`: the caller then awaits `foreign_value`.
+
+    For the places that every step passes, where a coroutine costs more than most expressions; the caller
+    gives way if that is due.
+    """
     native = node.native
     if native is None:
-        return _FOREIGN
+        return NOT_NOW
     try:
         return native(value, scope.variables(node.variables) if node.variables else NO_VARIABLES)
     except NativeLimit:
-        return _FOREIGN
+        return NOT_NOW
     except ExpressionFailed as failed:
         raise expression_fault(_source(node), str(failed), scope.task.pointer) from None
 
 
-async def _foreign(scope: TaskScope, node: Program | Template, value: JsonValue) -> JsonValue:
+async def foreign_value(scope: TaskScope, node: Program | Template, value: JsonValue) -> JsonValue:
+    """The value from the expression worker."""
     variables: Mapping[str, JsonValue] = scope.variables(node.variables)
     try:
         if isinstance(node, Program):
@@ -59,9 +67,9 @@ async def evaluate(scope: TaskScope, node: Program | Template, value: JsonValue)
     Raises:
         FaultRaised: expression/400 at the task.
     """
-    result = _native(scope, node, value)
-    if result is _FOREIGN:
-        return await _foreign(scope, node, value)
+    result = native_value(scope, node, value)
+    if result is NOT_NOW:
+        return await foreign_value(scope, node, value)
     context = scope.walk.context
     if context.is_due():
         await context.give_way()

@@ -23,7 +23,16 @@ from counterpoint.core.dsl.model import (
     TaskList,
 )
 from counterpoint.core.expr import is_truthy
-from counterpoint.core.interp.dataflow import check, duration_of, evaluate, holds, shown
+from counterpoint.core.interp.dataflow import (
+    NOT_NOW,
+    check,
+    duration_of,
+    evaluate,
+    foreign_value,
+    holds,
+    native_value,
+    shown,
+)
 from counterpoint.core.interp.scope import Frame, TaskScope, WorkflowEnded
 from counterpoint.core.values import JsonValue, StepKey
 from counterpoint.errors import FaultRaised, standard_fault
@@ -85,7 +94,7 @@ async def run_task(frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> tu
     context = frame.walk.context
     if context.tick():
         await context.give_way()
-    scope = TaskScope(frame, task, key, raw)
+    scope = TaskScope.of(frame, task, key, raw)
     condition = task.condition
     if condition is not None:
         value = await evaluate(scope, condition, raw)
@@ -156,8 +165,14 @@ async def _transform_output(scope: TaskScope, output: JsonValue) -> JsonValue:
     task = scope.task
     scope.raw_output = output
     if task.output is not None:
-        if task.output.transform is not None:
-            output = await evaluate(scope, task.output.transform, output)
+        transform = task.output.transform
+        if transform is not None:
+            value = native_value(scope, transform, output)
+            if value is NOT_NOW:
+                value = await foreign_value(scope, transform, output)
+            elif scope.walk.context.is_due():
+                await scope.walk.context.give_way()
+            output = value
         if task.output.schema is not None:
             check(task.output.schema, output, "task's output", task.pointer)
     if task.export is not None:

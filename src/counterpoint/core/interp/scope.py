@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from counterpoint.core.context import DurableContext
 from counterpoint.core.dsl.model import OnUncertain, Task, Workflow
 from counterpoint.core.values import Instant, JsonValue, StepKey, to_iso
@@ -25,7 +27,7 @@ class WorkflowEnded(Exception):
 class Walk:
     """What is fixed for a run."""
 
-    __slots__ = ("context", "on_uncertain", "workflow")
+    __slots__ = ("context", "is_plain", "on_uncertain", "workflow")
 
     def __init__(self, workflow: Workflow, context: DurableContext) -> None:
         self.workflow = workflow
@@ -33,6 +35,8 @@ class Walk:
         extras = workflow.extras
         careful = OnUncertain.PAUSE if extras.criticality == "high-risk" else OnUncertain.REPEAT
         self.on_uncertain = extras.on_uncertain or careful
+        # Nothing in the document's head concerns calls: most calls then share one policy.
+        self.is_plain = not extras.retries and self.on_uncertain is OnUncertain.REPEAT
 
 
 class Data:
@@ -82,35 +86,34 @@ class Frame:
         return Frame(self.walk, self.data, self.variables, True, self.described)
 
 
-class TaskScope:
-    """One visit of a task: where it stands and what its expressions see."""
+class TaskScope(msgspec.Struct, eq=False):
+    """One visit of a task: where it stands and what its expressions see.
 
-    __slots__ = (
-        "authorization",
-        "frame",
-        "has_input",
-        "input",
-        "key",
-        "output",
-        "raw",
-        "raw_output",
-        "started",
-        "task",
-        "walk",
-    )
+    Attributes:
+        input: Transformed input; `raw` until it is transformed.
+        has_input: Whether `$input` exists yet.
+        raw_output: Output before `output.as`.
+        output: Output that `export.as` sees.
+        authorization: `$authorization` after an authenticated call.
+    """
 
-    def __init__(self, frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> None:
-        self.frame = frame
-        self.walk = frame.walk
-        self.task = task
-        self.key = key
-        self.raw = raw
-        self.input: JsonValue = raw
-        self.has_input = False
-        self.raw_output: JsonValue = None
-        self.output: JsonValue = None
-        self.authorization: JsonValue = None
-        self.started: Instant = frame.walk.context.now
+    frame: Frame
+    walk: Walk
+    task: Task
+    key: StepKey
+    raw: JsonValue
+    input: JsonValue
+    started: Instant
+    has_input: bool = False
+    raw_output: JsonValue = None
+    output: JsonValue = None
+    authorization: JsonValue = None
+
+    @classmethod
+    def of(cls, frame: Frame, task: Task, key: StepKey, raw: JsonValue) -> TaskScope:
+        """Scope of a visit that begins now."""
+        walk = frame.walk
+        return cls(frame, walk, task, key, raw, raw, walk.context.now)
 
     @property
     def context(self) -> DurableContext:

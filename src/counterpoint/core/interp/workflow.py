@@ -25,7 +25,7 @@ async def run_workflow(workflow: Workflow, context: DurableContext) -> JsonValue
     data = Data({})
     frame = Frame(walk, data)
     whole = DoTask(name="", pointer="", definition={}, do=workflow.do)
-    scope = TaskScope(frame, whole, ROOT_KEY, context.run.input)
+    scope = TaskScope.of(frame, whole, ROOT_KEY, context.run.input)
     value = await _input(workflow, scope)
     scope.input = value
 
@@ -34,7 +34,7 @@ async def run_workflow(workflow: Workflow, context: DurableContext) -> JsonValue
 
     try:
         if workflow.timeout is None:
-            output = await tasks()
+            output, _ = await run_list(frame, workflow.do, _DO_KEY, value)
         else:
             output = await within(scope, workflow.timeout, ROOT_KEY, tasks)
     except WorkflowEnded as ended:

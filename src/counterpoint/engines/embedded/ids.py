@@ -9,6 +9,7 @@ from collections.abc import Callable
 from counterpoint.core.values import Instant
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 class RandomPool:
@@ -34,11 +35,12 @@ class RandomPool:
 def run_id(now: Instant, random: bytes) -> str:
     """26 characters: 48 bits of milliseconds, then 80 random bits; sorts by time."""
     number = ((now // 1000) & ((1 << 48) - 1)) << 80 | int.from_bytes(random[:10], "big")
-    letters = [""] * 26
-    for index in range(25, -1, -1):
-        letters[index] = _ALPHABET[number & 31]
-        number >>= 5
-    return "".join(letters)
+    pairs = []
+    for _ in range(13):
+        pairs.append(_PAIRS[number & 1023])
+        number >>= 10
+    pairs.reverse()
+    return "".join(pairs)
 
 
 def span_id(seed: bytes, step: str, number: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -68,16 +68,27 @@ class Records:
             self._kernel.outbox.add(FORGET_HISTORY, ((execution.facts.run_no << SEQ_BITS) + seq,))
         if given is not None and (given.inbox_no or given.audit):
             self._follow(execution, given.inbox_no, given.audit, given.actor, given.payload)
-        births, launches = execution.births, execution.launches
+        # Never the lists themselves when they are empty: the next row goes on using them.
+        births, launches = execution.births or (), execution.launches or ()
         done = None if given is None else given.done
-        execution.input, execution.commands, execution.decisions, execution.forget = None, [], [], []
-        execution.births, execution.launches, execution.also = [], [], []
+        self._clear(execution)
         execution.is_end_written = is_ending or execution.is_end_written
         for child in births:
             self._kernel.children.start(execution, child)
         if is_ending:
             self._announce_to_parent(execution)
         self._commit(execution, told, launches, done, is_ending)
+
+    @staticmethod
+    def _clear(execution: Execution) -> None:
+        """Begin a new row; what was empty stays."""
+        execution.input, execution.commands = None, []
+        if execution.decisions:
+            execution.decisions = []
+        if execution.launches:
+            execution.launches = []
+        if execution.births or execution.forget or execution.also:
+            execution.births, execution.forget, execution.also = [], [], []
 
     def told(self, execution: Execution, *, is_ending: bool) -> Told:
         """The open row, as it will be stored."""
@@ -102,7 +113,8 @@ class Records:
         nonce, before = kernel.random.take(_NONCE_BYTES), execution.head
         head = chain(before, nonce, columns_text(history_no, row.at, form, row.kind, row.step), data)
         execution.head = head
-        steps = tuple([command.step for command in row.body.commands])
+        asked = row.body.commands
+        steps = tuple([command.step for command in asked]) if asked else ()
         execution.live.append(LiveRow(seq, row.step, steps, before, head, len(data)))
         execution.live_bytes += len(data)
         columns = (history_no, facts.scope_no, row.at, form, row.kind, row.step)
@@ -159,20 +171,23 @@ class Records:
         self,
         execution: Execution,
         row: Told,
-        launches: list[CallPending],
+        launches: Sequence[CallPending],
         done: Callable[[Exception | None], None] | None,
         is_ending: bool,
     ) -> None:
         kernel = self._kernel
         execution.uncommitted += 1
-        wakes, execution.wakes = execution.wakes, []
-        numbers = [call.number for call in launches]
+        wakes = execution.wakes
+        if wakes:
+            execution.wakes = []
+        numbers = [call.number for call in launches] if launches else ()
         end = execution.end if is_ending else None
 
         def durable() -> None:
             execution.uncommitted -= 1
-            for call, number in zip(launches, numbers, strict=True):
-                commands.launch(kernel, execution, call, number)
+            if launches:
+                for call, number in zip(launches, numbers, strict=True):
+                    commands.launch(kernel, execution, call, number)
             for run_no in wakes:
                 kernel.inbox.wake(run_no)
             if done is not None:

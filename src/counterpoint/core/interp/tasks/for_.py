@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from counterpoint.core.context import Branch, Decision, JoinMode, Settled
@@ -73,7 +74,7 @@ async def _goes_on(task: ForTask, scope: TaskScope, frame: Frame, value: JsonVal
     condition = task.condition_while
     if condition is None:
         return True
-    inside = TaskScope(frame, task, scope.key, scope.raw)
+    inside = TaskScope.of(frame, task, scope.key, scope.raw)
     inside.input, inside.has_input = value, True
     found = await evaluate(inside, condition, value)
     if not is_truthy(found):
@@ -83,21 +84,37 @@ async def _goes_on(task: ForTask, scope: TaskScope, frame: Frame, value: JsonVal
 
 async def _in_parallel(task: ForTask, scope: TaskScope, items: list[JsonValue]) -> JsonValue:
     sequence = scope.key.part("for")
-    frames: list[Frame] = []
+    iterations = _Iterations(task, scope, items, sequence)
+    limit = task.extras.parallel or 0
+    results: list[Any] = await scope.context.join(sequence, iterations, JoinMode.ALL, limit) if items else []
+    data = scope.frame.data
+    data.context = merge_contexts(data.context, iterations.contexts())
+    return [output for output, _ in results]
 
-    def branch(index: int) -> Branch:
-        inner = scope.frame.branch().with_variables(**{task.each: items[index], task.at: index})
-        frames.append(inner)
-        key = sequence.item(index)
+
+class _Iterations(Sequence[Branch]):
+    """Branches of a parallel loop, each made when it is to begin: ten thousand at once would take a turn."""
+
+    def __init__(self, task: ForTask, scope: TaskScope, items: list[JsonValue], key: StepKey) -> None:
+        self._task = task
+        self._scope = scope
+        self._items = items
+        self._key = key
+        self._frames: dict[int, Frame] = {}
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __getitem__(self, index: Any) -> Any:
+        task, scope, key = self._task, self._scope, self._key.item(index)
+        frame = scope.frame.branch().with_variables(**{task.each: self._items[index], task.at: index})
+        self._frames[index] = frame
 
         async def iterate() -> tuple[JsonValue, bool]:
-            return await run_list(inner, task.do, key, scope.input)
+            return await run_list(frame, task.do, key, scope.input)
 
         return key, iterate
 
-    branches = [branch(index) for index in range(len(items))]
-    limit = task.extras.parallel or 0
-    results: list[Any] = await scope.context.join(sequence, branches, JoinMode.ALL, limit) if branches else []
-    data = scope.frame.data
-    data.context = merge_contexts(data.context, [frame.data.context for frame in frames])
-    return [output for output, _ in results]
+    def contexts(self) -> list[JsonValue]:
+        """`$context` of each iteration, in the order of the items."""
+        return [self._frames[index].data.context for index in sorted(self._frames)]

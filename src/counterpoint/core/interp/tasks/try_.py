@@ -111,7 +111,7 @@ async def _admits(
     if when is None and except_when is None:
         return True
     error = fault.as_json()
-    inner = TaskScope(
+    inner = TaskScope.of(
         scope.frame.with_variables(**{"error": error, catch.name: error}), scope.task, scope.key, scope.raw
     )
     inner.input, inner.has_input = scope.input, True
