@@ -60,11 +60,15 @@ class FaultyDisk:
     Args:
         name: Name, unique in the process.
         fault: What is to fail.
+
+    Attributes:
+        is_whole: Whether nothing has failed so far.
     """
 
     def __init__(self, name: str, fault: DiskFault | None = None) -> None:
         self.name = name
         self.operations: list[Operation] = []
+        self.is_whole = True
         self._fault = fault
         self._counts = dict.fromkeys(Kind, 0)
         self._layer = _Layer(self)
@@ -77,6 +81,17 @@ class FaultyDisk:
     def count(self, kind: Kind) -> int:
         """Operations of a kind that were asked for, failed ones included."""
         return self._counts[kind]
+
+    def fail_next(self, fault: DiskFault) -> None:
+        """Let something fail from here on: the fault's number counts from the operations made so far."""
+        self._fault = msgspec.structs.replace(fault, number=self._counts[fault.kind] + fault.number)
+
+    def remember(self, folder: Path) -> None:
+        """Take the files that lie in a folder as written and synced; call it before anything else."""
+        for path in sorted(folder.iterdir()):
+            if path.is_file():
+                self.operations.append(Operation(path.name, Kind.WRITE, 0, path.read_bytes()))
+                self.operations.append(Operation(path.name, Kind.SYNC))
 
     def heal(self) -> None:
         """Let nothing fail any more."""
@@ -93,6 +108,7 @@ class FaultyDisk:
         if fault is not None and operation.kind is fault.kind:
             number = self._counts[operation.kind]
             if number == fault.number or (fault.is_lasting and number > fault.number):
+                self.is_whole = False
                 raise _failure(fault)
         self.operations.append(operation)
 

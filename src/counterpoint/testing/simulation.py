@@ -77,6 +77,7 @@ class VirtualJournal:
         self._watch = watch
         self._queue: deque[WriteBatch | None] = deque()
         self._is_scheduled = False
+        self._answer_at: Instant = 0
 
     def submit(self, batch: WriteBatch) -> None:
         """See `storage.writer.Journal`."""
@@ -118,7 +119,10 @@ class VirtualJournal:
         results = self._committer.commit(group)
         self._watch.committed(group, results)
         self._committer.checkpoint(is_idle=self._host.time.random.random() < 0.5)
-        self._host.after(self._host.time.draw(0, 0.003), lambda: self._answer(group, results))
+        # Answers keep the order of the commits, as those of the writer's thread do.
+        time = self._host.time
+        self._answer_at = max(self._answer_at, time.true + time.draw(0, 0.003))
+        time.at(self._answer_at, lambda: self._answer(group, results), self._host)
 
     def _answer(self, group: list[WriteBatch], results: list[CommitResult]) -> None:
         self._watch.answered(group, results)
