@@ -30,7 +30,7 @@ from counterpoint.storage.merge import Row, Rows, merged
 Decision: TypeAlias = Callable[[apsw.Connection, int], Any]
 """Runs inside the transaction, with the connection and the commit number; the batch gets its result."""
 
-CHUNK = 256
+CHUNK = 128
 """Most rows of one statement: beyond this a statement gains nothing more and its text leaves the cache."""
 
 COMMIT_BLOCK = 4096
@@ -274,12 +274,16 @@ class Committer:
             self._write_rows(segment.bulk, segment.rows, number)
 
     def _write_rows(self, bulk: Bulk, rows: list[Row], number: int) -> None:
-        """Write rows in chunks whose sizes are powers of two, so that few statements cover every number."""
+        """Write rows in as few statements as possible: each one gives the interpreter lock away and must get it back.
+
+        Beside a busy loop that wait is what a commit costs most; a prepared statement for each number of rows
+        costs memory once.
+        """
         execute = self._connection.execute
         prefix = (number,) if bulk.has_commit else ()
         start, left = 0, len(rows)
         while left:
-            size = min(CHUNK, 1 << (left.bit_length() - 1))
+            size = min(CHUNK, left)
             statement = self._statements.get((bulk, size))
             if statement is None:
                 statement = self._statements[bulk, size] = bulk.sql(size)
