@@ -20,7 +20,9 @@ MAX_RETRY_AFTER_S = 86_400.0
 """Longest wait that a target can ask for: a typing error there must not put a run to sleep for years."""
 
 _RETRYABLE = frozenset({408, 425, 429})
-_THROTTLED = frozenset({429, 503})
+_THROTTLED = frozenset({409, 429, 503})
+"""With `Retry-After` they ask to come back later; 409 means that our key is still being worked on there."""
+
 _UNAUTHENTICATED = frozenset({401, 407})
 
 

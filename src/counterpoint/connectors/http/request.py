@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from multidict import CIMultiDict, istr
@@ -32,6 +32,9 @@ _FORM = "application/x-www-form-urlencoded"
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _UNSAFE_IN_URI = re.compile(r"[\x00-\x1f\x7f\\]")
+_ENCODED_PATH = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
+"""A path that holds nothing but what RFC 3986 allows there."""
+
 _DOT_SEGMENT = re.compile(r"/(\.|%2e){1,2}(?=/|\Z)", re.IGNORECASE)
 
 _FRAMING = frozenset(
@@ -172,6 +175,10 @@ def _parsed(address: str) -> URL:
     if _UNSAFE_IN_URI.search(address):
         raise ValueError("the address holds a control character or a backslash")
     url = URL(address)
+    path = urlsplit(address).path
+    if "%" in path and _ENCODED_PATH.fullmatch(path):
+        # The library turns `%26` and the like back into what they stand for; the author meant them.
+        url = url.with_path(path, encoded=True, keep_query=True)
     return url.with_fragment(None) if url.raw_fragment else url
 
 

@@ -14,6 +14,7 @@ from counterpoint.core.interp.scope import TaskScope
 from counterpoint.core.values import JsonValue
 from counterpoint.errors import FaultRaised, standard_fault
 
+_SCHEME = re.compile(r"\s*[A-Za-z][A-Za-z0-9+.\-]*:")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -45,10 +46,14 @@ async def run_call_http(task: CallHttpTask, scope: TaskScope) -> tuple[JsonValue
 async def _uri(task: CallHttpTask, scope: TaskScope) -> str:
     uri = task.endpoint.uri
     if isinstance(uri, str):
-        return _expand(uri, scope, task)
-    value = await evaluate(scope, uri, scope.input)
-    if not isinstance(value, str):
-        raise expression_fault(uri.text, "the endpoint must be a string", task.pointer)
+        value = _expand(uri, scope, task)
+    else:
+        value = await evaluate(scope, uri, scope.input)
+        if not isinstance(value, str):
+            raise expression_fault(uri.text, "the endpoint must be a string", task.pointer)
+    if _SCHEME.match(value) is None:
+        detail = f"The endpoint `{value[:100]}` is relative, and there is no base address: write it in full"
+        raise FaultRaised(standard_fault("configuration", detail, task.pointer))
     return value
 
 
