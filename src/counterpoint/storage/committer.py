@@ -274,7 +274,7 @@ class Committer:
             self._write_rows(segment.bulk, segment.rows, number)
 
     def _write_rows(self, bulk: Bulk, rows: list[Row], number: int) -> None:
-        """Write rows in as few statements as possible: each one gives the interpreter lock away and must get it back.
+        """Write rows in as few statements as possible: each must win the interpreter lock back.
 
         Beside a busy loop that wait is what a commit costs most; a prepared statement for each number of rows
         costs memory once.
