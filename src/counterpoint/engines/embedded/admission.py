@@ -140,6 +140,10 @@ class Admission:
         execution.input = given
         row = kernel.records.make_row(execution, kernel.records.told(execution, is_ending=False))
         execution.input = None
+        # Whoever finds the row before the answer comes finds this execution too, and not a second one.
+        execution.has_begun = False
+        execution.uncommitted += 1
+        kernel.adopt(execution)
         run = new_run_row(execution, key)
         workflow_no = execution.deployed.workflow_no
 
@@ -154,28 +158,29 @@ class Admission:
             return None
 
         def decided(result: Any, error: StorageError | None) -> None:
+            execution.uncommitted -= 1
             failure = error or (result if isinstance(result, Exception) else None)
             if failure is not None or result is not None:
                 self._withdraw(execution)
                 done(None if failure is not None else Started(str(result), is_new=False), failure)
                 return
             done(Started(facts.id), None)
-            self._begin_recorded(execution, given)
+            self.go_on(execution, given)
 
         kernel.outbox.submit_decision(decide, decided)
 
-    def _begin_recorded(self, execution: Execution, given: Input) -> None:
-        """Go on with a run whose first row is written: what follows from it rides in the next row."""
-        self._kernel.adopt(execution)
-        self.go_on(execution, given)
-
     def go_on(self, execution: Execution, given: Input) -> None:
-        """Let a recorded start reach the run."""
+        """Let a start whose row is written reach the run; what follows from it rides in the next row."""
+        execution.has_begun = True
         self._kernel.take(execution, given)
         execution.input = None
+        waiting, execution.when_ready = execution.when_ready, []
+        for ready, _ in waiting:
+            ready(execution)
         execution.advance()
 
     def _withdraw(self, execution: Execution) -> None:
+        self._kernel.forget(execution)
         if execution.facts.gate is not None:
             self._kernel.gates.leave(execution.facts.gate, execution.facts.run_no)
 

@@ -70,6 +70,7 @@ class Children:
             return
         execution, given = kernel.admission.prepare(order, data)
         execution.is_new = True
+        execution.has_begun = False
         kernel.adopt(execution)
         parent.child_nos[child.child_id] = execution.facts.run_no
         execution.input = given

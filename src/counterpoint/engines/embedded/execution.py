@@ -22,7 +22,6 @@ from counterpoint.core.context import Decision, RunInfo, Settled
 from counterpoint.core.interp import run_workflow
 from counterpoint.core.interp.scope import WorkflowEnded
 from counterpoint.core.values import Instant, Scope, Status
-from counterpoint.engines.embedded.budgets import SLICE_S
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.replay import Replay
 from counterpoint.engines.embedded.rows import GENESIS
@@ -83,6 +82,63 @@ class LiveRow(msgspec.Struct):
 class Execution:
     """A run in memory."""
 
+    __slots__ = (
+        "_is_advancing",
+        "afterwards",
+        "also",
+        "births",
+        "branches",
+        "calls",
+        "child_nos",
+        "children",
+        "commands",
+        "decisions",
+        "deployed",
+        "depth",
+        "end",
+        "evaluations",
+        "facts",
+        "failure",
+        "forget",
+        "gaps",
+        "has_begun",
+        "has_turn",
+        "head",
+        "held",
+        "info",
+        "input",
+        "inputs",
+        "is_dropped",
+        "is_end_written",
+        "is_gated",
+        "is_heavy",
+        "is_new",
+        "is_suspended",
+        "kernel",
+        "launches",
+        "live",
+        "live_bytes",
+        "now",
+        "output",
+        "ready",
+        "recalled",
+        "replay",
+        "root",
+        "scope",
+        "seed",
+        "seq",
+        "settle_at",
+        "slice_ends",
+        "slice_ticks",
+        "status",
+        "taken",
+        "ticks",
+        "timers",
+        "uncommitted",
+        "voids",
+        "when_ready",
+    )
+
     def __init__(
         self, kernel: Kernel, facts: RunFacts, scope: Scope, deployed: Deployed, status: Status
     ) -> None:
@@ -113,6 +169,7 @@ class Execution:
         self.output: Any = None
         self.failure: Failure | None = None
         self.is_new = False
+        self.has_begun = True
         self.depth = 0
         self.taken: set[int] = set()
         self.is_end_written = False
@@ -128,7 +185,7 @@ class Execution:
         self.births: list[ChildPending] = []
         self.forget: list[int] = []
         self.also: list[tuple[Bulk, tuple[Any, ...]]] = []
-        self.wakes: list[int] = []
+        self.afterwards: list[Callable[[], None]] = []
         # Budgets and compaction.
         self.ticks = 0
         self.branches = 0
@@ -139,6 +196,7 @@ class Execution:
         self.live_bytes = 0
         self.gaps: list[list[Any]] = []
         self.settle_at = 0
+        self.has_turn = False
         self._is_advancing = False
 
     # -- the cycle ----------------------------------------------------------------------------------
@@ -164,6 +222,9 @@ class Execution:
         """Go on as far as possible; safe to call at any time on the engine's thread."""
         if self._is_advancing or self.is_dropped:
             return
+        if self.kernel.turns.is_spent():
+            self._wait_turn()
+            return
         self._is_advancing = True
         try:
             self._advance()
@@ -177,7 +238,7 @@ class Execution:
             self.kernel.rests(self)
 
     def _advance(self) -> None:
-        self.slice_ends = self.kernel.host.monotonic_s() + SLICE_S
+        self.slice_ends = self.kernel.turns.ends
         while True:
             if not self._run_ready():
                 return
@@ -189,7 +250,7 @@ class Execution:
             if self.replay is not None:
                 if self.kernel.host.monotonic_s() >= self.slice_ends:
                     # A long history comes back in many turns; nothing live reaches the run before its end.
-                    self.kernel.host.soon(self.advance)
+                    self._wait_turn()
                     return
                 self._replay_next(self.replay)
                 continue
@@ -245,7 +306,16 @@ class Execution:
         if self.replay is None:
             # The outcome that led here must not wait on disk for the rest of the pure work.
             self.kernel.close_row(self)
-        self.kernel.host.soon(self.advance)
+        self._wait_turn()
+
+    def _wait_turn(self) -> None:
+        if not self.has_turn:
+            self.has_turn = True
+            self.kernel.turns.wait(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self.has_turn = False
+        self.advance()
 
     def _strand_ended(self, strand: Strand, value: Any, error: BaseException | None) -> None:
         strand.is_alive = False
@@ -334,6 +404,10 @@ class Execution:
             pending.is_settled = True
             if pending.strand is not None:
                 pending.strand.coroutine.close()
+        for strand in self.ready:
+            strand.coroutine.close()
+        for strand in self.ready:
+            strand.coroutine.close()
         if self.root is not None:
             self.root.coroutine.close()
 
@@ -341,7 +415,7 @@ class Execution:
     def is_waiting(self) -> bool:
         """Whether the run waits for timers and children alone."""
         if self.ready or self.evaluations:
-            # It gave way in the middle of its work: recovery must find it at work, nothing else would wake it.
+            # It gave way in the middle of its work: recovery must find it at work; nothing else wakes it.
             return False
         if any(not call.is_settled for call in self.launches):
             return False

@@ -64,8 +64,15 @@ class Gates:
         """A run that had left goes on: it waits again, or counts again whatever the limit."""
         concurrency = execution.deployed.workflow.extras.concurrency
         limit = concurrency.limit if concurrency is not None else 1
-        self.restore(name, limit, execution.facts.run_no, execution.is_gated)
+        run_no = execution.facts.run_no
+        gate = self._gates.get(name)
+        if gate is None or (run_no not in gate.active and run_no not in gate.waiting):
+            self.restore(name, limit, run_no, execution.is_gated)
         self._kernel.host.soon(lambda: self.admit(name))
+
+    def look_again(self, name: str, run_no: int) -> None:
+        """Whether a suspended run has begun only its history tells: if not, others get its place."""
+        self._kernel.deliver(run_no, partial(self._begins, name), partial(self._not_admitted, name, run_no))
 
     def leave(self, name: str, run_no: int) -> None:
         """A run of a gate ended: let the next one in."""
@@ -85,15 +92,19 @@ class Gates:
         while gate.waiting and len(gate.active) < gate.limit:
             run_no = gate.waiting.popleft()
             gate.active.add(run_no)
-            kernel.deliver(
-                run_no,
-                lambda execution: (
-                    Input(InputKind.ADMITTED, kernel.host.now()) if execution.is_gated else None
-                ),
-                partial(self._not_admitted, name, run_no),
-            )
+            kernel.deliver(run_no, partial(self._begins, name), partial(self._not_admitted, name, run_no))
         if not gate.active and not gate.waiting:
             self._gates.pop(name, None)
+
+    def _begins(self, name: str, execution: Execution) -> Input | None:
+        """The run has a place; one that is suspended before it began leaves it to others until it resumes."""
+        has_begun = not execution.is_gated or any(g.kind is InputKind.ADMITTED for g, _ in execution.held)
+        if has_begun or execution.end is not None:
+            return None
+        if execution.is_suspended:
+            self.leave(name, execution.facts.run_no)
+            return None
+        return Input(InputKind.ADMITTED, self._kernel.host.now())
 
     def _not_admitted(self, name: str, run_no: int, refused: Exception) -> None:
         """The run was cancelled while it waited, or cannot be loaded: its place is free."""

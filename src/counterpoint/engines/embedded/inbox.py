@@ -35,7 +35,7 @@ class Inbox:
         """Say something to another run, in the transaction of the sender's open row."""
         row = (sender.facts.scope_no, run_no, kind, "", encode_body(payload))
         sender.also.append((NEW_INBOX, row))
-        sender.wakes.append(run_no)
+        sender.afterwards.append(partial(self.wake, run_no))
 
     def wake(self, run_no: int) -> None:
         """Deliver what lies there for a run."""

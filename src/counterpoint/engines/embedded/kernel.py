@@ -23,7 +23,7 @@ from counterpoint.engines.embedded.gates import Gates
 from counterpoint.engines.embedded.host import Host
 from counterpoint.engines.embedded.ids import RandomPool
 from counterpoint.engines.embedded.inbox import Inbox
-from counterpoint.engines.embedded.inputs import Input
+from counterpoint.engines.embedded.inputs import Input, is_late
 from counterpoint.engines.embedded.loading import Loading
 from counterpoint.engines.embedded.observing import Observers
 from counterpoint.engines.embedded.outbox import Outbox
@@ -32,10 +32,11 @@ from counterpoint.engines.embedded.replay import Replay
 from counterpoint.engines.embedded.retries import Retries
 from counterpoint.engines.embedded.strands import CallPending, ChildPending, TimerPending
 from counterpoint.engines.embedded.timers import Timers
-from counterpoint.errors import EngineError, StorageError
+from counterpoint.engines.embedded.turns import Turns
+from counterpoint.errors import Conflict, EngineError, StorageError
 from counterpoint.ports.connectors import AttemptResult, Connectors
 from counterpoint.ports.engine import Revisions
-from counterpoint.ports.history import HistoryEntry, InputKind
+from counterpoint.ports.history import HistoryEntry, InputKind, RunEnd
 from counterpoint.ports.payloads import PayloadCodec
 from counterpoint.storage.writer import Journal
 
@@ -74,7 +75,8 @@ class Kernel:
         self.connectors = connectors
         self.codec = codec
         self.random = RandomPool(host.random)
-        self.outbox = Outbox(host, journal, on_fatal)
+        self.turns = Turns(host)
+        self.outbox = Outbox(host, self.turns, journal, on_fatal)
         self.executions: dict[int, Execution] = {}
         self.by_id: dict[str, Execution] = {}
         self.observers = Observers()
@@ -107,7 +109,7 @@ class Kernel:
             refuse: Told why the run cannot take it.
         """
         execution = self.executions.get(run_no)
-        if execution is not None and execution.replay is not None:
+        if execution is not None and (execution.replay is not None or not execution.has_begun):
             execution.when_ready.append((lambda loaded: self._push(loaded, make, refuse), refuse))
         elif execution is not None:
             self._push(execution, make, refuse)
@@ -131,10 +133,23 @@ class Kernel:
 
     def take(self, execution: Execution, given: Input) -> None:
         """Apply a live input; its row stays open until the run is idle."""
+        if execution.end is not None and is_late(execution.end, given):
+            self._pass_over(execution, execution.end, given)
+            return
         execution.input = given
         execution.now = max(execution.now, given.at)
         execution.ticks = execution.slice_ticks = 0
         results.apply(self, execution, given, execution.seq + 1)
+
+    def _pass_over(self, execution: Execution, end: RunEnd, given: Input) -> None:
+        """An input that was in line when the run ended: it is no part of its history."""
+        if given.inbox_no:
+            execution.taken.discard(given.inbox_no)
+            if end.status != "suspended":
+                self.inbox.discard(given.inbox_no)
+        if given.done is not None:
+            run_id = execution.facts.id
+            given.done(Conflict(f"The run {run_id} is {end.status}", "It ended while this was asked for."))
 
     def take_recorded(self, execution: Execution, entry: HistoryEntry, replay: Replay) -> None:
         """Apply a recorded input."""

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apsw
 
 from counterpoint.core.values import Status
-from counterpoint.engines.embedded.budgets import SLICE_S
 from counterpoint.engines.embedded.execution import Execution, LiveRow, RunFacts
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.replay import Replay
@@ -124,14 +123,13 @@ class Loading:
 
     def _revive_some(self, left: deque[tuple[int, Found]]) -> None:
         """Revive runs until the turn is used up; the rest follows in the next one."""
-        clock = self._kernel.host.monotonic_s
-        ends = clock() + SLICE_S
+        turns = self._kernel.turns
         while left:
+            if turns.is_spent():
+                turns.wait(lambda: self._revive_some(left))
+                return
             run_no, found = left.popleft()
             self._revive_for(run_no, found, self._wanted.pop(run_no, []))
-            if clock() >= ends:
-                self._kernel.host.soon(lambda: self._revive_some(left))
-                return
         self._is_reading = False
         self._pump()
 
@@ -250,6 +248,8 @@ class Loading:
             concurrency = kernel.revisions.by_number(revision_no).workflow.extras.concurrency
             limit = concurrency.limit if concurrency is not None else 1
             kernel.gates.restore(name, limit, run_no, status == Status.PENDING)
+            if status == Status.SUSPENDED:
+                kernel.gates.look_again(name, run_no)
         for run_no in running:
             self.load(run_no, lambda execution: None, lambda refused: None)
         for run_no in inbox:

@@ -177,9 +177,9 @@ class Records:
     ) -> None:
         kernel = self._kernel
         execution.uncommitted += 1
-        wakes = execution.wakes
-        if wakes:
-            execution.wakes = []
+        afterwards = execution.afterwards
+        if afterwards:
+            execution.afterwards = []
         numbers = [call.number for call in launches] if launches else ()
         end = execution.end if is_ending else None
 
@@ -188,8 +188,8 @@ class Records:
             if launches:
                 for call, number in zip(launches, numbers, strict=True):
                     commands.launch(kernel, execution, call, number)
-            for run_no in wakes:
-                kernel.inbox.wake(run_no)
+            for follow in afterwards:
+                follow()
             if done is not None:
                 done(None)
             if kernel.observers.is_watched(execution.facts.run_no):

@@ -136,6 +136,8 @@ def _resume(kernel: Kernel, execution: Execution, given: Input, seq: int) -> Non
     for earlier, number in held:
         apply(kernel, execution, earlier, number)
     if execution.replay is None:
+        if execution.is_gated and execution.facts.gate is not None:
+            kernel.gates.come_back(execution.facts.gate, execution)
         kernel.timers.rearm(execution)
         kernel.host.soon(lambda: doubts.resolve(kernel, execution))
 
@@ -189,7 +191,9 @@ _APPLY: dict[InputKind, Callable[[Kernel, Execution, Input, int], None]] = {
     InputKind.IN_DOUBT: _in_doubt,
     InputKind.ADMITTED: _admitted,
 }
-_HELD = frozenset({InputKind.RESULT, InputKind.TIMER, InputKind.CHILD, InputKind.IN_DOUBT})
+_HELD = frozenset(
+    {InputKind.RESULT, InputKind.TIMER, InputKind.CHILD, InputKind.IN_DOUBT, InputKind.ADMITTED}
+)
 
 
 def root_ended(kernel: Kernel, execution: Execution, value: Any, error: BaseException | None) -> None:

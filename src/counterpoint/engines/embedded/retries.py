@@ -113,7 +113,7 @@ class Retries:
         if facts.gate is not None:
             kernel.gates.come_back(facts.gate, execution)
         # What its children had to say while it stood still.
-        execution.wakes.append(facts.run_no)
+        execution.afterwards.append(partial(kernel.inbox.wake, facts.run_no))
         kernel.host.soon(lambda: doubts.resolve(kernel, execution))
 
     # -- children -----------------------------------------------------------------------------------

@@ -7,12 +7,12 @@ in the transaction that records it. A run that waits costs its rows and nothing 
 from __future__ import annotations
 
 import heapq
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
 from counterpoint.core.values import MICROS_PER_S, Instant
-from counterpoint.engines.embedded.budgets import SLICE_S
 from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.host import Handle
 from counterpoint.engines.embedded.inputs import Input
@@ -46,6 +46,8 @@ class Timers:
         self._alarm: Handle | None = None
         self._alarm_at: Instant = 0
         self._is_loading = False
+        # Beyond the horizon, and not on disk yet: a page that is read meanwhile does not have them.
+        self._unwritten: set[Entry] = set()
 
     def open(self) -> None:
         """Read the nearest timers."""
@@ -60,8 +62,12 @@ class Timers:
         """Add a timer's row; it is part of the transaction of the run's open row."""
         facts = execution.facts
         execution.also.append((NEW_TIMER, (due, facts.run_no, step, 0, facts.scope_no)))
+        entry = (due, facts.run_no, step)
         if due <= max(self._horizon, self._wanted):
-            self._push((due, facts.run_no, step))
+            self._push(entry)
+        else:
+            self._unwritten.add(entry)
+            execution.afterwards.append(partial(self._unwritten.discard, entry))
 
     def drop(self, execution: Execution, due: Instant, step: str) -> None:
         """Delete a timer's row in the transaction of the run's open row: earlier, a crash would lose it."""
@@ -107,9 +113,11 @@ class Timers:
     def _ring(self) -> None:
         self._alarm = None
         now = self._kernel.host.now()
-        clock = self._kernel.host.monotonic_s
-        ends = clock() + SLICE_S
-        while self._heap and self._heap[0][0] <= now and clock() < ends:
+        turns = self._kernel.turns
+        while self._heap and self._heap[0][0] <= now:
+            if turns.is_spent():
+                turns.wait(self._ring)
+                return
             self._fire(heapq.heappop(self._heap))
         if self._horizon - now < HORIZON // 2:
             self._load()
@@ -145,6 +153,7 @@ class Timers:
         cursor = self._cursor
         # Timers that are added while the page is read go to memory at once, or they would be missed.
         self._wanted = until = self._kernel.host.now() + HORIZON
+        unwritten = sorted(self._unwritten)
 
         def read(connection: apsw.Connection) -> list[Any]:
             sql = (
@@ -153,21 +162,26 @@ class Timers:
             )
             return connection.execute(sql, (*cursor, until, PAGE)).fetchall()
 
-        self._kernel.host.read(read, lambda rows, error: self._loaded(rows, error, until))
+        def loaded(rows: list[Entry] | None, error: Exception | None) -> None:
+            if rows is None or error is not None:
+                self._is_loading = False
+                self._kernel.host.later(1.0, self._load)
+            else:
+                self._loaded(rows, unwritten, until)
 
-    def _loaded(self, rows: list[Entry] | None, error: Exception | None, until: Instant) -> None:
+        self._kernel.host.read(read, loaded)
+
+    def _loaded(self, rows: list[Entry], unwritten: list[Entry], until: Instant) -> None:
         self._is_loading = False
-        if rows is None or error is not None:
-            self._kernel.host.later(1.0, self._load)
-            return
-        known = set(self._heap)
-        for entry in rows:
-            if entry not in known:
-                heapq.heappush(self._heap, entry)
         if len(rows) == PAGE:
             self._cursor = rows[-1]
             self._horizon = self._wanted = rows[-1][0]
         else:
             self._cursor = (until, 0, "")
             self._horizon = until
+        known = set(self._heap)
+        for entry in (*rows, *unwritten):
+            if entry[0] <= self._horizon and entry not in known:
+                known.add(entry)
+                heapq.heappush(self._heap, entry)
         self._set_alarm()
