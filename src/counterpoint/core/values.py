@@ -8,7 +8,7 @@ from __future__ import annotations
 import calendar
 import hashlib
 from base64 import b32encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any, TypeAlias
@@ -217,6 +217,10 @@ def depth_exceeds(value: JsonValue, limit: int = MAX_DEPTH) -> bool:
     return True
 
 
+_MANY = 32
+_PLAIN = frozenset({int, float, bool, type(None)})
+
+
 def excess_of(value: JsonValue, max_bytes: int = MAX_VALUE_BYTES, max_depth: int = MAX_DEPTH) -> str:
     """Why a value cannot be written out, or an empty text; asked before anything walks it without a bound.
 
@@ -234,18 +238,27 @@ def excess_of(value: JsonValue, max_bytes: int = MAX_VALUE_BYTES, max_depth: int
             parts -= len(item)
             if parts < 0:
                 return f"has more than {MAX_PARTS:,} parts"
-            for part in item.values() if type(item) is dict else item:
-                kind = type(part)
-                if kind is str:
-                    characters -= len(part)
-                elif kind is dict or kind is list:
-                    below.append(part)
+            members = item.values() if type(item) is dict else item
+            if len(item) < _MANY or not _PLAIN.issuperset(map(type, members)):
+                characters -= _look_into(members, below)
         if characters < 0:
             return _too_large(max_bytes)
         if not below:
             return ""
         level = below
-    return f"is nested deeper than {MAX_DEPTH} levels"
+    return f"is nested deeper than {max_depth} levels"
+
+
+def _look_into(members: Iterable[JsonValue], below: list[JsonValue]) -> int:
+    """Characters of the texts among members; those that have members of their own go to `below`."""
+    characters = 0
+    for part in members:
+        kind = type(part)
+        if kind is str:
+            characters += len(part)
+        elif kind is dict or kind is list:
+            below.append(part)
+    return characters
 
 
 def _too_large(max_bytes: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from counterpoint.core.values import Instant, JsonValue
-from counterpoint.ports.history import InputKind
+from counterpoint.ports.history import InputKind, RunEnd
 
 
 class Input(msgspec.Struct):
@@ -35,3 +35,13 @@ class Input(msgspec.Struct):
     inbox_no: int = 0
     audit: str = ""
     done: Callable[[Exception | None], None] | None = None
+
+
+def is_late(end: RunEnd, given: Input) -> bool:
+    """Whether an input that waited in line concerns a run no more that ended or paused meanwhile.
+
+    What an attempt gave while its run pauses is in doubt, as if it had arrived after the run left memory.
+    """
+    if given.kind is InputKind.RETRY:
+        return False
+    return end.status != "suspended" or given.kind is not InputKind.CANCEL
