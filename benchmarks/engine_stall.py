@@ -27,6 +27,7 @@ from counterpoint.wiring import GC_THRESHOLDS
 REPEATS = 1
 TICK_S = 0.001
 
+
 class Turns:
     """Watches the turns of the loop.
 
@@ -51,7 +52,10 @@ class Turns:
 
     def _tick(self) -> None:
         now, busy = time.perf_counter(), time.thread_time()
-        self.wall, self.busy = max(self.wall, now - self._last - TICK_S), max(self.busy, busy - self._last_busy)
+        self.wall, self.busy = (
+            max(self.wall, now - self._last - TICK_S),
+            max(self.busy, busy - self._last_busy),
+        )
         self._last, self._last_busy = now, busy
         self._handle = self._loop.call_later(TICK_S, self._tick)
 
@@ -75,7 +79,11 @@ async def stalls(on: Stand, turns: Turns, hostile: Hostile) -> tuple[float, floa
     detail = "" if result.fault is None else result.fault.detail or ""
     await asyncio.sleep(2 * TICK_S)
     is_right = result.status == hostile.status and hostile.detail in detail
-    return turns.wall * 1000, turns.busy * 1000, "" if is_right else f"  UNEXPECTED {result.status}: {detail[:100]}"
+    return (
+        turns.wall * 1000,
+        turns.busy * 1000,
+        "" if is_right else f"  UNEXPECTED {result.status}: {detail[:100]}",
+    )
 
 
 async def measure(folder: Path, wanted: list[str]) -> None:
@@ -90,7 +98,10 @@ async def measure(folder: Path, wanted: list[str]) -> None:
             repeats = [await stalls(on, turns, one) for _ in range(REPEATS)]
             walls, busy = sorted(r[0] for r in repeats), sorted(r[1] for r in repeats)
             middle = REPEATS // 2
-            print(f"{one.name:<24} {walls[middle]:>9.1f} ms wall {busy[middle]:>9.1f} ms busy{repeats[0][2]}", flush=True)
+            print(
+                f"{one.name:<24} {walls[middle]:>9.1f} ms wall {busy[middle]:>9.1f} ms busy{repeats[0][2]}",
+                flush=True,
+            )
             worst.append(walls[middle])
         turns.stop()
         await worker.close()
