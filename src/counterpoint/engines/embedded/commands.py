@@ -87,7 +87,8 @@ def abandon_child(kernel: Kernel, execution: Execution, child: ChildPending) -> 
 
 def launch(kernel: Kernel, execution: Execution, call: CallPending, number: int) -> None:
     """The row that names the attempt is durable: make it."""
-    if call.is_settled or call.number != number or execution.is_dropped:
+    if call.is_settled or call.number != number or execution.is_dropped or execution.end is not None:
+        # Nothing begins once the run has ended or paused, which it may have between the row and its commit.
         return
     call.handle = kernel.host.perform(
         attempt_of(execution, call), lambda result: kernel.results_of(execution, call, number, result)
