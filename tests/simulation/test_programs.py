@@ -17,6 +17,7 @@ from counterpoint.testing.simulation import Simulation
 from counterpoint.testing.virtual_host import START
 from counterpoint.testing.world import World
 from tests.simulation.auditor import Auditor
+from tests.simulation.labels import labels
 from tests.simulation.places import scratch
 from tests.simulation.weather import evaluate
 
@@ -37,7 +38,9 @@ def test_random_programs_come_to_what_the_reference_says(
         generator = Generator(source)
         programs = [generator.program(f"p{index}") for index in range(PROGRAMS)]
         with scratch(tmp_path) as folder:
-            Trial(folder, number, programs).run()
+            trial = Trial(folder, number, programs)
+            trial.run()
+        assert trial.deaths > 0
 
 
 class Trial:
@@ -52,6 +55,7 @@ class Trial:
         self.world.time = self.simulation.time
         self.auditor = Auditor(self.simulation, self.world)
         self.ids: dict[str, str] = {}
+        self.deaths = 0
 
     def run(self) -> None:
         """Run all to their end, with deaths on the way, and compare."""
@@ -64,6 +68,7 @@ class Trial:
         while not self._has_ended():
             assert simulation.time.step()
             if draw() < DEATHS:
+                self.deaths += 1
                 simulation.crash()
                 simulation.time.leap(simulation.time.draw(0, 2))
                 simulation.boot()
@@ -89,14 +94,15 @@ class Trial:
     # -- comparing ----------------------------------------------------------------------------------
 
     def _compare(self) -> None:
-        labels = self._labels()
+        places = labels(self.simulation)
+        names = {run_id: name for name, run_id in self.ids.items()}
         made: dict[str, Counter[Effect]] = {name: Counter() for name in self.ids}
         for performed in self.world.attempts:
             if performed.made_effect:
-                name, run = labels[performed.run_id]
+                root, path = places[performed.run_id]
                 is_keyed = performed.target == "world.keyed"
                 step = without_attempts(performed.step) if is_keyed else performed.step
-                made[name][Effect(run, performed.target, step)] += 1
+                made[names[root]][Effect(path, performed.target, step)] += 1
         numbers = {run_id: number for number, run_id, _ in self.simulation.runs()}
         for program in self.programs:
             run_id = self.ids[program.name]
@@ -106,23 +112,6 @@ class Trial:
             assert not problem, (
                 f"seed {self.seed}, {program.name}: {problem}\n{json.dumps(program.documents)}"
             )
-
-    def _labels(self) -> dict[str, tuple[str, str]]:
-        """Program, and place among the runs that it led to, of every run."""
-        sql = "SELECT r.run_no, r.id, r.parent_no, r.parent_step, r.revision_no FROM runs AS r ORDER BY r.run_no"
-        programs = {run_id: name for name, run_id in self.ids.items()}
-        found: dict[int, tuple[str, str]] = {}
-        labels: dict[str, tuple[str, str]] = {}
-        rows = self.simulation.database.connection.execute(sql)
-        for run_no, run_id, parent_no, step, revision in rows:
-            if parent_no is None:
-                place = (programs[run_id], "")
-            else:
-                name, run = found[parent_no]
-                workflow = self.simulation.revisions.by_number(revision).workflow.name
-                place = (name, f"{run}/{step or '~' + workflow}")
-            found[run_no] = labels[run_id] = place
-        return labels
 
 
 def differs(result: RunResult | None, expected: Expected) -> str:

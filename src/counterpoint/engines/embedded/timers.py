@@ -133,6 +133,8 @@ class Timers:
             timer, call = execution.timers.get(step), execution.calls.get(step)
             if (timer is None or timer.due != due) and (call is None or call.due != due):
                 return None
+            if any(given.kind is InputKind.TIMER and given.step == step for given in execution.inputs):
+                return None  # set twice by a retry, and the first has not been taken yet
             now = kernel.host.now()
             if now < due:
                 # The clock was set back while the run was loaded.
