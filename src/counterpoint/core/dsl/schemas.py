@@ -13,11 +13,14 @@ from itertools import islice
 import jsonschema_rs
 
 from counterpoint.core.dsl.model import Validator
-from counterpoint.core.values import JsonValue
+from counterpoint.core.dsl.schema_work import target_of, width_of
+from counterpoint.core.values import MAX_PARTS, JsonValue
 
 MAX_MESSAGES = 20
 MAX_EXPANSION = 100_000
 """Most parts of a schema whose references are written out: a chain of doubling `$ref` takes that long."""
+MAX_WORK = 1_000_000
+"""Most looks of a part of a schema at a part of a value; each takes 20 to 70 ns, and nothing interrupts."""
 MAX_LISTED_PARTS = 2_000
 """Largest value for which all violations are listed; for larger ones the first, which costs nothing extra."""
 
@@ -67,21 +70,26 @@ def compile_schema(document: JsonValue, resources: Mapping[str, JsonValue] | Non
         raise _invalid(error) from None
     except (jsonschema_rs.ReferencingError, ValueError) as error:
         raise SchemaInvalid(f"The schema cannot be used: {_first_line(str(error))}.") from None
-    return _Checker(validator)
+    # What the bundle holds may be referred to from anywhere.
+    widest = max((width_of(resource) for resource in bundle.values()), default=1)
+    return _Checker(validator, width_of(document) * widest)
 
 
 class _Checker:
     """Calls the library's validator and puts its findings into words."""
 
-    __slots__ = ("_validator",)
+    __slots__ = ("_most_parts", "_validator")
 
-    def __init__(self, validator: jsonschema_rs.Validator) -> None:
+    def __init__(self, validator: jsonschema_rs.Validator, width: int) -> None:
         self._validator = validator
+        self._most_parts = MAX_WORK // width
 
     def __call__(self, value: JsonValue) -> list[str]:
+        if self._most_parts < MAX_PARTS and has_more_parts(value, self._most_parts):
+            return [f"/: {_MASK} has more than {self._most_parts:,} parts, the most for this wide a schema"]
         if self._validator.is_valid(value):
             return []
-        if _is_large(value):
+        if has_more_parts(value, MAX_LISTED_PARTS):
             return [_violation(self._first(value))]
         return [_violation(error) for error in islice(self._validator.iter_errors(value), MAX_MESSAGES)]
 
@@ -98,11 +106,12 @@ def _violation(error: jsonschema_rs.ValidationError) -> str:
     return f"{place or '/'}: {error.message}"
 
 
-def _is_large(value: JsonValue) -> bool:
+def has_more_parts(value: JsonValue, limit: int) -> bool:
+    """Whether a value has more parts than a limit; thirty-two characters of a text count as one."""
     level, parts = [value], 0
     while level:
         parts += len(level)
-        if parts > MAX_LISTED_PARTS:
+        if parts > limit:
             return True
         below: list[JsonValue] = []
         for item in level:
@@ -110,6 +119,8 @@ def _is_large(value: JsonValue) -> bool:
                 below.extend(item.values())
             elif isinstance(item, list):
                 below.extend(item)
+            elif isinstance(item, str):
+                parts += len(item) >> 5
         level = below
     return False
 
@@ -164,18 +175,5 @@ def _expanded(node: JsonValue, root: JsonValue, sizes: dict[str, int], depth: in
 def _expanded_reference(pointer: str, root: JsonValue, sizes: dict[str, int], depth: int) -> int:
     if pointer not in sizes:
         sizes[pointer] = 1
-        sizes[pointer] = _expanded(_target(pointer, root), root, sizes, depth + 1)
+        sizes[pointer] = _expanded(target_of(pointer, root), root, sizes, depth + 1)
     return sizes[pointer]
-
-
-def _target(pointer: str, root: JsonValue) -> JsonValue:
-    node = root
-    for step in pointer.split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(node, dict):
-            node = node.get(name)
-        elif isinstance(node, list) and name.isdigit() and int(name[:9]) < len(node):
-            node = node[int(name[:9])]
-        else:
-            return None
-    return node
