@@ -231,6 +231,7 @@ DOCUMENTS: tuple[Hostile, ...] = (
     Hostile(
         "wide-schema",
         {"do": [{"m": {"set": "${ [range(100000)] }", "output": {"schema": {"document": WIDE_SCHEMA}}}}]},
+        detail="wide a schema",
     ),
     Hostile(
         "slow-pattern",
@@ -296,7 +297,7 @@ DOCUMENTS: tuple[Hostile, ...] = (
                 {"b": {"set": {"x": 1}}},
             ]
         },
-        "completed",
+        detail="parts",
     ),
     Hostile(
         "many-steps",

@@ -21,7 +21,7 @@ import msgspec
 from counterpoint.core.context import Decision, RunInfo, Settled
 from counterpoint.core.interp import run_workflow
 from counterpoint.core.interp.scope import WorkflowEnded
-from counterpoint.core.values import Instant, Scope, Status
+from counterpoint.core.values import Instant, JsonValue, Scope, Status
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.replay import Replay
 from counterpoint.engines.embedded.rows import GENESIS
@@ -115,6 +115,7 @@ class Execution:
         "is_new",
         "is_suspended",
         "kernel",
+        "known",
         "launches",
         "live",
         "live_bytes",
@@ -190,6 +191,7 @@ class Execution:
         self.ticks = 0
         self.branches = 0
         self.is_heavy = False
+        self.known: dict[int, tuple[JsonValue, int]] = {}
         self.slice_ticks = 0
         self.slice_ends = 0.0
         self.live: list[LiveRow] = []
@@ -256,6 +258,9 @@ class Execution:
                 continue
             self.kernel.close_row(self)
             if not self.inputs or self.is_dropped:
+                return
+            if self.kernel.host.monotonic_s() >= self.slice_ends:
+                self._wait_turn()
                 return
             self.kernel.take(self, self.inputs.popleft())
 
