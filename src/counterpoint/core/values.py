@@ -221,11 +221,21 @@ _MANY = 32
 _PLAIN = frozenset({int, float, bool, type(None)})
 
 
-def excess_of(value: JsonValue, max_bytes: int = MAX_VALUE_BYTES, max_depth: int = MAX_DEPTH) -> str:
+Known: TypeAlias = Mapping[int, tuple[JsonValue, int]]
+"""Values, by identity, that came as JSON texts, with the bytes of their text: nothing in them is shared."""
+
+
+def excess_of(
+    value: JsonValue,
+    max_bytes: int = MAX_VALUE_BYTES,
+    max_depth: int = MAX_DEPTH,
+    known: Known | None = None,
+) -> str:
     """Why a value cannot be written out, or an empty text; asked before anything walks it without a bound.
 
     Pure work can share parts: twenty tasks that each hold their input twice make a value of a few objects
-    whose text would have a million. The work here is bounded by what is allowed, not by that text.
+    whose text would have a million. The work here is bounded by what is allowed, not by that text; parts that
+    are `known` are not walked at all. Their depth counts with what encloses them once the text is there.
     """
     kind = type(value)
     if kind is not dict and kind is not list:
@@ -241,12 +251,25 @@ def excess_of(value: JsonValue, max_bytes: int = MAX_VALUE_BYTES, max_depth: int
             members = item.values() if type(item) is dict else item
             if len(item) < _MANY or not _PLAIN.issuperset(map(type, members)):
                 characters -= _look_into(members, below)
+                if known and below:
+                    characters -= _take_known(below, known)
         if characters < 0:
             return _too_large(max_bytes)
         if not below:
             return ""
         level = below
     return f"is nested deeper than {max_depth} levels"
+
+
+def _take_known(below: list[JsonValue], known: Known) -> int:
+    """Bytes of the known values among some, which are taken out."""
+    size = 0
+    for index in range(len(below) - 1, -1, -1):
+        found = known.get(id(below[index]))
+        if found is not None:
+            size += found[1]
+            del below[index]
+    return size
 
 
 def _look_into(members: Iterable[JsonValue], below: list[JsonValue]) -> int:

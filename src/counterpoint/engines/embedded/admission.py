@@ -10,7 +10,7 @@ import msgspec
 
 from counterpoint import __version__
 from counterpoint.core.values import JsonValue, Status
-from counterpoint.engines.embedded.context import boundary_bytes
+from counterpoint.engines.embedded.context import boundary_bytes, remember
 from counterpoint.engines.embedded.execution import Execution, RunFacts
 from counterpoint.engines.embedded.ids import run_id
 from counterpoint.engines.embedded.inputs import Input
@@ -66,6 +66,7 @@ class Admission:
             done(None, refused)
             return
         execution, given = self.prepare(order, data)
+        remember(execution, order.request.input, len(data))
         started = Started(execution.facts.id)
         if order.start_key is not None:
             self._start_once(execution, given, order.start_key, done)

@@ -19,3 +19,11 @@ MAX_DECISIONS = 1_000
 
 HEAVY_BYTES = 32_768
 """Size from which writing a value counts as much as many tasks."""
+
+KNOWN_BYTES = 1_024
+"""Values below this are walked each time; it costs less than remembering them."""
+
+KNOWN_LEVELS = 3
+KNOWN_MEMBERS = 16
+MAX_KNOWN = 64
+"""How deep, how wide and how much a run remembers of the values that came to it as JSON."""

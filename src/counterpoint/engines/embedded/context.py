@@ -17,12 +17,26 @@ from counterpoint.core.context import (
     Settled,
 )
 from counterpoint.core.expr.program import Program, Variables
-from counterpoint.core.values import MAX_VALUE_BYTES, Instant, JsonValue, StepKey, encode_json, excess_of
+from counterpoint.core.values import (
+    MAX_DEPTH,
+    MAX_VALUE_BYTES,
+    Instant,
+    JsonValue,
+    Known,
+    StepKey,
+    encode_json,
+    excess_of,
+    is_too_deep,
+)
 from counterpoint.engines.embedded import ids
 from counterpoint.engines.embedded.budgets import (
     HEAVY_BYTES,
+    KNOWN_BYTES,
+    KNOWN_LEVELS,
+    KNOWN_MEMBERS,
     MAX_BRANCHES,
     MAX_DECISIONS,
+    MAX_KNOWN,
     MAX_PURE_TASKS,
     SLICE_TASKS,
 )
@@ -50,15 +64,55 @@ def failed(error: BaseException) -> Pending:
     return pending
 
 
-def boundary_bytes(value: JsonValue, what: str, pointer: str) -> bytes:
-    """JSON bytes of a value that leaves or enters a run.
+def remember(execution: Execution, value: JsonValue, size: int) -> None:
+    """Note that a value came as a text of so many bytes, and the parts near its top with it.
+
+    What pure work builds around it then needs no walk through it before it is written.
+    """
+    if size < KNOWN_BYTES:
+        return
+    known = execution.known
+    if len(known) >= MAX_KNOWN:
+        known.clear()
+    level = [value]
+    for _ in range(KNOWN_LEVELS):
+        below: list[JsonValue] = []
+        for part in level:
+            if isinstance(part, dict | list) and len(known) < MAX_KNOWN:
+                known[id(part)] = (part, size)
+                if len(part) <= KNOWN_MEMBERS:
+                    below.extend(part.values() if isinstance(part, dict) else part)
+        level = below
+
+
+def boundary_bytes(value: JsonValue, what: str, pointer: str, known: Known | None = None) -> bytes:
+    """JSON bytes of a value that leaves or enters a run; `known` parts came as JSON themselves.
 
     Raises:
         FaultRaised: runtime/500 when it is too deep or too large, or no JSON.
     """
-    excess = excess_of(value)
+    excess = excess_of(value, known=known)
     if excess:
         raise FaultRaised(standard_fault("runtime", f"The {what} {excess}", pointer))
+    if known:
+        return arrived_bytes(value, what, pointer)
+    return _encoded(value, what, pointer)
+
+
+def arrived_bytes(value: JsonValue, what: str, pointer: str) -> bytes:
+    """JSON bytes of a value in which nothing is shared, because it came as a text.
+
+    Raises:
+        FaultRaised: As `boundary_bytes`.
+    """
+    data = _encoded(value, what, pointer)
+    if is_too_deep(data):
+        detail = f"The {what} is nested deeper than {MAX_DEPTH} levels"
+        raise FaultRaised(standard_fault("runtime", detail, pointer))
+    return data
+
+
+def _encoded(value: JsonValue, what: str, pointer: str) -> bytes:
     try:
         data = encode_json(value)
     except (RecursionError, ValueError, TypeError, OverflowError) as bad:
@@ -93,7 +147,9 @@ class EmbeddedContext:
             detail = f"There is no function `{invocation.target}` here; its connector is not loaded"
             return failed(FaultRaised(standard_fault("configuration", detail, invocation.pointer)))
         try:
-            data = boundary_bytes(invocation.arguments, "value of the arguments", invocation.pointer)
+            data = boundary_bytes(
+                invocation.arguments, "value of the arguments", invocation.pointer, execution.known
+            )
         except FaultRaised as fault:
             return failed(fault)
         if len(data) > HEAVY_BYTES:

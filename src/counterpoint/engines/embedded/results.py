@@ -11,7 +11,7 @@ from counterpoint import __version__
 from counterpoint.core.context import RunInfo
 from counterpoint.core.dsl.model import OnFault
 from counterpoint.engines.embedded import doubts
-from counterpoint.engines.embedded.context import boundary_bytes
+from counterpoint.engines.embedded.context import arrived_bytes, boundary_bytes, remember
 from counterpoint.engines.embedded.execution import Execution, Failure
 from counterpoint.engines.embedded.ids import entropy
 from counterpoint.engines.embedded.inputs import Input
@@ -238,7 +238,9 @@ def record_result(kernel: Kernel, execution: Execution, call: CallPending, resul
     payload: dict[str, Any] = {"number": call.number, "verdict": result.verdict.value}
     if result.verdict is Verdict.DONE:
         try:
-            payload["value"] = msgspec.Raw(boundary_bytes(result.value, "result", call.invocation.pointer))
+            data = arrived_bytes(result.value, "result", call.invocation.pointer)
+            payload["value"] = msgspec.Raw(data)
+            remember(execution, result.value, len(data))
         except FaultRaised as refused:
             result = AttemptResult(Verdict.PERMANENT, fault=refused.fault)
             payload["verdict"] = result.verdict.value
