@@ -95,7 +95,7 @@ class Deployed(msgspec.Struct, frozen=True):
 class Revisions(Protocol):
     """Where the engine finds compiled revisions; cached, so that both cost nothing when warm.
 
-    Compiling a large document takes up to a second: a thread may do it, so all methods are safe in any thread.
+    Compiling a large document takes up to a second: a thread may do it, so all methods are thread-safe.
     """
 
     def is_warm(self, scope: Scope, name: str, version: str = "") -> bool:
