@@ -20,7 +20,8 @@ from counterpoint.ports.engine import RunResult, StartRun
 from counterpoint.ports.records import RevisionDraft
 from counterpoint.runners.jq_worker import JqWorker
 from counterpoint.sdk import Connector
-from counterpoint.storage.database import open_database
+from counterpoint.storage.committer import WriteBatch
+from counterpoint.storage.database import Database, open_database
 from counterpoint.storage.readers import open_reader
 from counterpoint.storage.writer import Writer
 from counterpoint.stores.sqlite import SqliteRecordStore, SqliteRevisions
@@ -36,6 +37,8 @@ class Steering:
     gates: dict[str, asyncio.Event] = field(default_factory=dict)
     reached: dict[str, asyncio.Event] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
+    effects: dict[str, Any] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
 
     def gate(self, name: str) -> asyncio.Event:
         """Lets the `wait_for` actions of that name go on."""
@@ -77,7 +80,33 @@ class Steering:
             await self.gate(name).wait()
             return name
 
+        self._add_odd_ones(t)
         return t
+
+    def _add_odd_ones(self, t: Connector) -> None:
+        """Actions that can tell whether they happened, and some with bugs."""
+
+        async def find(ctx, name):
+            self.asked.append(name)
+            found = self.effects.get(name)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        @t.action(confirm=find)
+        async def sure(ctx, name):
+            self.calls.append((ctx.step, ctx.attempt, ctx.idempotency_key))
+            self.arrival(name).set()
+            await self.gate(name).wait()
+            return name
+
+        @t.action()
+        async def bug(ctx, kind):
+            if kind == "value":
+                raise ValueError("a bug of the author")
+            if kind == "exit":
+                raise SystemExit(3)
+            return object()
 
 
 @dataclass
@@ -88,6 +117,17 @@ class Standing:
     writer: Writer
     records: SqliteRecordStore
     steering: Steering
+    database: Database
+
+    async def change(self, sql: str, values: tuple[Any, ...] = ()) -> None:
+        """Damage the database, or repair it."""
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        batch = WriteBatch(
+            decisions=[lambda connection, _: connection.execute(sql, values).fetchall()],
+            on_done=done.set_result,
+        )
+        self.writer.submit(batch)
+        assert (await done).error is None
 
     async def start(self, name: str, value: Any = None) -> str:
         """Start a run; gives its id."""
@@ -128,7 +168,7 @@ async def standing(
             draft = RevisionDraft(name, "1.0.0", name, text.encode(), {})
             await records.deploy(SCOPE, draft, "tester")
         await engine.open()
-        yield Standing(engine, writer, records, steering)
+        yield Standing(engine, writer, records, steering, database)
     finally:
         await engine.close()
         await worker.close()

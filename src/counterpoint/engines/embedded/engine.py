@@ -28,6 +28,9 @@ from counterpoint.ports.payloads import PayloadCodec, PlainCodec
 from counterpoint.storage.readers import Reader
 from counterpoint.storage.writer import Journal
 
+DRAIN_S = 20.0
+"""How long a closing engine waits for attempts under way."""
+
 MAX_WATCHED_ROWS = 10_000
 """Rows of the past that a watcher is told of."""
 
@@ -52,6 +55,8 @@ class Surroundings(msgspec.Struct, frozen=True):
         clock: Where instants come from.
         max_open_runs: Runs in memory above which a start is refused.
         max_attempts: Attempts under way at once; more wait in a queue.
+        drives: Whether it goes on with all that was running; else only with the runs that it is asked for, as
+            a command does that owns the data directory for a moment.
         on_fatal: Told that nothing can be stored any more: the process must stop.
     """
 
@@ -66,6 +71,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     clock: Clock = SystemClock()
     max_open_runs: int = 100_000
     max_attempts: int = 1_000
+    drives: bool = True
     on_fatal: Callable[[StorageError], None] = lambda error: None
 
 
@@ -96,15 +102,20 @@ class EmbeddedEngine:
 
     async def open(self) -> None:
         """Recover; see `Engine.open`."""
+        self.kernel.is_guest = not self._on.drives
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.kernel.loading.recover(lambda error: _resolve(done, None, error))
         await done
 
     async def close(self) -> None:
-        """Stop; see `Engine.close`. What was asked for and not made yet is made at the next `open`."""
+        """Stop; see `Engine.close`. Attempts under way end and are recorded, within a limit; nothing follows them.
+
+        An attempt that is cut off would be in doubt at the next `open` although nothing was wrong with it.
+        """
         kernel = self.kernel
         kernel.is_closing = True
         kernel.timers.close()
+        await self._host.drain(DRAIN_S)
         await self._host.close()
         for execution in list(kernel.executions.values()):
             execution.is_dropped = True
@@ -141,7 +152,7 @@ class EmbeddedEngine:
         run_no = resident.facts.run_no if resident is not None else -1
         if run_no < 0:
             run_no, status, _ = await self._row(scope, run_id)
-            if status.is_final or (status is Status.SUSPENDED and run_no not in self.kernel.executions):
+            if self._is_over(run_no, status):
                 return await self._result(scope, run_id, status)
         done: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
 
@@ -150,13 +161,17 @@ class EmbeddedEngine:
 
         self.kernel.observers.wait(run_no, waiter)
         try:
-            # It may have ended between the look and the wait.
+            # It may have ended or paused between the look and the wait.
             _, status, _ = await self._row(scope, run_id) if resident is None else (0, Status.RUNNING, None)
-            if status.is_final and not done.done():
+            if self._is_over(run_no, status) and not done.done():
                 return await self._result(scope, run_id, status)
             return await done
         finally:
             self.kernel.observers.unwait(run_no, waiter)
+
+    def _is_over(self, run_no: int, status: Status) -> bool:
+        """Whether nothing follows by itself; one that is suspended in memory may be about to go on."""
+        return status.is_final or (status is Status.SUSPENDED and run_no not in self.kernel.executions)
 
     async def watch(self, scope: Scope, run_id: str) -> AsyncIterator[RunEvent]:
         """See `Engine.watch`; what happened before comes first: nothing falls between start and watch."""
@@ -322,12 +337,10 @@ class EmbeddedEngine:
         return rows[0][0], Status(rows[0][1]), cause
 
     async def _result(self, scope: Scope, run_id: str, status: Status) -> RunResult:
-        entries = await self.histories.entries(scope, run_id, limit=1 << 20)
-        for entry in reversed(entries):
-            if entry.end is not None:
-                end = entry.end
-                return RunResult(run_id, end.status, end.output, end.fault, end.cause, end.outcome)
-        return RunResult(run_id, status.word)
+        end = await self.histories.last_end(scope, run_id)
+        if end is None:
+            return RunResult(run_id, status.word)
+        return RunResult(run_id, end.status, end.output, end.fault, end.cause, end.outcome)
 
 
 def _standing_result(execution: Execution) -> RunResult | None:

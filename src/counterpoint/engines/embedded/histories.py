@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ from counterpoint.engines.embedded.rows import (
     row_range,
 )
 from counterpoint.errors import HistoryCorruptError, NotFound
-from counterpoint.ports.history import HistoryEntry, InputKind, Verification
+from counterpoint.ports.history import HistoryEntry, InputKind, RunEnd, Verification
 from counterpoint.ports.payloads import PayloadCodec
 from counterpoint.storage.readers import Reader
 
@@ -27,6 +28,8 @@ _RUN = (
     " WHERE r.id = ?"
 )
 _PAGE = 2_000
+_ROWS_A_TURN = 200
+_LAST_ROWS = 20
 
 
 class EmbeddedHistories:
@@ -49,7 +52,24 @@ class EmbeddedHistories:
         """See `Histories.entries`."""
         run_no, _, own = await self._run(scope, run_id)
         rows = await self._rows(run_no, after, limit)
-        return [decode(row, own, self._codec, read_body(row, self._blob)) for row in rows]
+        found: list[HistoryEntry] = []
+        for row in rows:
+            found.append(decode(row, own, self._codec, read_body(row, self._blob)))
+            if len(found) % _ROWS_A_TURN == 0:
+                await asyncio.sleep(0)
+        return found
+
+    async def last_end(self, scope: Scope, run_id: str) -> RunEnd | None:
+        """How a run ended or paused last; hardly a row follows such a one."""
+        run_no, _, own = await self._run(scope, run_id)
+        sql = SELECT_ROWS.replace("ORDER BY history_no", "ORDER BY history_no DESC LIMIT ?")
+        rows = await self._reader.query(sql, (*row_range(run_no), _LAST_ROWS))
+        for values in rows:
+            row = StoredRow(*values)
+            end = decode(row, own, self._codec, read_body(row, self._blob)).end
+            if end is not None:
+                return end
+        return None
 
     async def verify(self, scope: Scope, run_id: str) -> Verification:
         """See `Histories.verify`; a gap left by compaction must be attested by the latest SETTLED row."""
