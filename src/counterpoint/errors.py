@@ -99,7 +99,14 @@ class FaultRaised(CounterpointError):
 def standard_fault(name: str, detail: str, instance: str = "", status: int = 0, title: str = "") -> Fault:
     """Fault of one of the eight standard types of the DSL, such as `validation` or `communication`."""
     default_title, default_status = STANDARD_FAULTS[name]
+    if not detail.isascii():
+        detail = storable(detail)
     return Fault(ERROR_BASE + name, status or default_status, title or default_title, detail, instance)
+
+
+def storable(text: str) -> str:
+    """The text without lone surrogates, which no UTF-8 can hold: a message from outside may bring some."""
+    return text.encode("utf-8", "replace").decode()
 
 
 STANDARD_FAULTS: dict[str, tuple[str, int]] = {

@@ -207,6 +207,7 @@ async def _assemble(settings: Settings, serve: bool, parts: _Parts, hub: Connect
             clock=clock,
             max_open_runs=settings.engine.max_open_runs,
             max_attempts=settings.engine.max_attempts_in_flight,
+            drives=serve,
         )
     )
     parts.engine = engine

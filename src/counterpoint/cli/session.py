@@ -79,7 +79,7 @@ async def become_owner(settings: Settings, token: str) -> Link:
     from counterpoint.cli.logs import configure_logs
     from counterpoint.cli.owner import Owner
 
-    configure_logs("text", "error")
+    configure_logs("text", "critical")
     return await Owner.open(settings, token)
 
 

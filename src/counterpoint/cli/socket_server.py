@@ -274,7 +274,8 @@ class _Connection:
         try:
             async with self._sending:
                 await send_frame(self._writer, frame)
-        except (ConnectionError, TimeoutError) as error:
+        except (ConnectionError, TimeoutError, RuntimeError) as error:
+            # RuntimeError is how uvloop says that the transport is closed already.
             # It left, or does not read: hang up, so that its other requests end too.
             self._writer.transport.abort()
             raise _ClientGone from error

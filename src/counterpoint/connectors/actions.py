@@ -164,7 +164,10 @@ def classify(error: BaseException, attempt: Attempt) -> AttemptResult:
         attempt=attempt.number,
         exc_info=error,
     )
-    return AttemptResult(Verdict.PERMANENT, fault=standard_fault("runtime", detail, pointer))
+    # Nobody foresaw it, so nobody knows how far the action came.
+    return AttemptResult(
+        Verdict.PERMANENT, fault=standard_fault("runtime", detail, pointer), is_uncertain=True
+    )
 
 
 def _classified(error: ConnectorError, pointer: str) -> AttemptResult:

@@ -205,8 +205,12 @@ class DurableContext(Protocol):
         """32 bytes that depend on the run's seed and the key alone; for jitter and identifiers."""
         ...
 
-    def recall(self, sequence: StepKey) -> Settled | None:
-        """Where a sequence stood when it was last settled; asked before entering it."""
+    def recall(self, sequence: StepKey) -> Awaitable[Settled] | None:
+        """Where a sequence stood when it was last settled; asked before entering it; None if it never was.
+
+        The answer comes once a replay has reached the place where it was settled, so that what follows has
+        the instant, and the place among the inputs, that it had then.
+        """
         ...
 
     def settle(self, sequence: StepKey, settled: Callable[[], Settled]) -> None:

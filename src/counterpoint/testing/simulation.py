@@ -18,6 +18,7 @@ from counterpoint.core.dsl.model import Workflow
 from counterpoint.core.expr.program import ExpressionFailed, Variables
 from counterpoint.core.values import Instant, JsonValue, Scope, Status
 from counterpoint.engines.embedded.admission import StartOrder, text_key
+from counterpoint.engines.embedded.cancelling import release
 from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.kernel import Kernel
@@ -220,7 +221,7 @@ class Simulation:
         """The process dies here, between two events; what was committed stays."""
         self.host.kill()
         for execution in list(self.kernel.executions.values()):
-            execution.release()
+            release(execution)
         for close in self._closers:
             close()
 

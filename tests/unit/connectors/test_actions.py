@@ -112,8 +112,8 @@ async def test_a_result_that_is_not_json_is_a_bug_of_the_action(value: Any) -> N
         (TimeoutError("slow"), Verdict.RETRYABLE, "communication", 500, None, True),
         (ConnectionResetError("reset"), Verdict.RETRYABLE, "communication", 500, None, True),
         (aiohttp.ServerDisconnectedError(), Verdict.RETRYABLE, "communication", 500, None, True),
-        (KeyError("id"), Verdict.PERMANENT, "runtime", 500, None, False),
-        (SystemExit(3), Verdict.PERMANENT, "runtime", 500, None, False),
+        (KeyError("id"), Verdict.PERMANENT, "runtime", 500, None, True),
+        (SystemExit(3), Verdict.PERMANENT, "runtime", 500, None, True),
     ],
 )  # fmt: skip
 async def test_the_class_of_an_error_says_what_comes_next(

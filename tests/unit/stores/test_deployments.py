@@ -46,12 +46,19 @@ async def test_a_refused_deploy_does_not_fail_its_neighbours_in_the_same_commit(
 async def test_a_development_deploy_replaces_the_version_and_old_runs_keep_their_revision(
     house: House,
 ) -> None:
-    first = await house.deploy("refund", word="hello")
+    first = await house.deploy("refund", word="hello", is_dev=True)
     second = await house.deploy("refund", word="bye", is_dev=True)
     assert second.revision_no != first.revision_no
     assert [r.revision_no for r in await house.records.revisions(FINANCE, "refund")] == [second.revision_no]
     assert house.revisions.resolve(FINANCE, "refund").revision_no == second.revision_no
     assert house.revisions.by_number(first.revision_no).workflow.version == "1.0.0"
+
+
+async def test_a_development_deploy_never_replaces_a_released_version(house: House) -> None:
+    released = await house.deploy("refund", word="hello")
+    with pytest.raises(Conflict, match="released"):
+        await house.deploy("refund", word="bye", is_dev=True)
+    assert house.revisions.resolve(FINANCE, "refund").revision_no == released.revision_no
 
 
 async def test_replaced_content_that_comes_back_takes_its_old_row_again(house: House) -> None:

@@ -14,7 +14,9 @@ from counterpoint.cli.group import JsonCommand
 
 @click.command(cls=JsonCommand)
 @click.argument("file", metavar="FILE")
-@click.option("--dev", is_flag=True, help="Replace the same version with other content.")
+@click.option(
+    "--dev", is_flag=True, help="For development: may be replaced by the same version with other content."
+)
 @click.option("--dry-run", is_flag=True, help="Say what would happen; store nothing.")
 @click.pass_obj
 def command(context: CommandContext, file: str, dev: bool, dry_run: bool) -> None:

@@ -89,7 +89,7 @@ def decode_text(body: bytes, charset: str | None) -> str:
     """Text of a body; what its character set cannot say becomes U+FFFD."""
     try:
         return body.decode(charset or "utf-8", errors="replace")
-    except LookupError:
+    except (LookupError, UnicodeError):
         return body.decode(errors="replace")
 
 

@@ -61,8 +61,9 @@ async def run_list(frame: Frame, tasks: TaskList, key: StepKey, value: JsonValue
     count = len(items)
     index = 0
     visits: dict[str, int] = {}
-    settled = context.recall(key)
-    if settled is not None:
+    recalled = context.recall(key)
+    if recalled is not None:
+        settled = await recalled
         index, visits = settled.position[0], dict(settled.position[1])
         value, frame.data.context = settled.output, settled.context
     while index < count:

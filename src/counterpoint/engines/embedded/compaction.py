@@ -86,9 +86,9 @@ def _gains(live: list[LiveRow], sequence: str) -> bool:
 
 def _is_past(row: LiveRow, sequence: str) -> bool:
     """Whether a row concerns nothing but the past of the sequence."""
-    if row.seq == 1 or not row.step:
+    if row.seq == 1:
         return False
-    inside = row.step == sequence or is_below(row.step, sequence)
+    inside = row.is_bare or row.step == sequence or is_below(row.step, sequence)
     return inside and all(is_below(step, sequence) for step in row.commands)
 
 

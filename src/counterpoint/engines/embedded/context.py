@@ -221,10 +221,19 @@ class EmbeddedContext:
         """See `DurableContext.entropy`."""
         return ids.entropy(self._execution.seed, step.text)
 
-    def recall(self, sequence: StepKey) -> Settled | None:
+    def recall(self, sequence: StepKey) -> Awaitable[Settled] | None:
         """See `DurableContext.recall`."""
-        recalled = self._execution.recalled
-        return recalled.get(sequence.text) if recalled else None
+        execution = self._execution
+        settled = execution.recalled.get(sequence.text) if execution.recalled else None
+        if settled is None:
+            return None
+        replay = execution.replay
+        pending = Pending(value=settled)
+        if replay is None or replay.has_passed(sequence.text):
+            pending.is_settled = True
+        else:
+            execution.settling[sequence.text] = pending
+        return pending
 
     def settle(self, sequence: StepKey, settled: Callable[[], Settled]) -> None:
         """See `DurableContext.settle`; taken when enough live rows have gathered."""

@@ -18,7 +18,7 @@ from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.kernel import Kernel
 from counterpoint.engines.embedded.observing import Told, events_of, result_of, told_of
 from counterpoint.engines.embedded.retries import RetryOrder, fault_rows
-from counterpoint.errors import Conflict, FaultRaised, NotFound, RequestError, StorageError, standard_fault
+from counterpoint.errors import Conflict, FaultRaised, InvalidRequest, NotFound, StorageError, standard_fault
 from counterpoint.ports.clock import Clock
 from counterpoint.ports.connectors import Connectors
 from counterpoint.ports.engine import Revisions, RunEvent, RunResult, Started, StartRun
@@ -38,6 +38,10 @@ _RUN = (
     "SELECT r.run_no, r.status, s.namespace, s.environment, r.cause"
     " FROM runs AS r JOIN scopes AS s USING (scope_no) WHERE r.id = ?"
 )
+
+
+_WITHOUT_ROW = frozenset({"nonDeterminism", "historyCorrupt", "operator"})
+"""Causes of a pause that no end in the history tells."""
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -108,14 +112,16 @@ class EmbeddedEngine:
         await done
 
     async def close(self) -> None:
-        """Stop; see `Engine.close`. Attempts under way end and are recorded, within a limit; nothing follows them.
+        """Stop; see `Engine.close`. Attempts under way end and are recorded; nothing follows them.
 
         An attempt that is cut off would be in doubt at the next `open` although nothing was wrong with it.
         """
         kernel = self.kernel
         kernel.is_closing = True
         kernel.timers.close()
-        await self._host.drain(DRAIN_S)
+        end = self._host.monotonic_s() + DRAIN_S
+        while self._is_at_work() and self._host.monotonic_s() < end:  # noqa: ASYNC110 - many small ends
+            await asyncio.sleep(0.005)
         await self._host.close()
         for execution in list(kernel.executions.values()):
             execution.is_dropped = True
@@ -127,6 +133,7 @@ class EmbeddedEngine:
 
     async def start(self, scope: Scope, request: StartRun) -> Started:
         """See `Engine.start`."""
+        _check_correlation(request.correlation_id)
         revisions = self.kernel.revisions
         if not revisions.is_warm(scope, request.workflow, request.version):
             # Compiled in a reader's thread: other runs must not wait for a large document.
@@ -151,9 +158,10 @@ class EmbeddedEngine:
             return known
         run_no = resident.facts.run_no if resident is not None else -1
         if run_no < 0:
-            run_no, status, _ = await self._row(scope, run_id)
+            run_no, status, cause = await self._row(scope, run_id)
             if self._is_over(run_no, status):
-                return await self._result(scope, run_id, status)
+                return await self._result(scope, run_id, status, cause)
+            self._drive(run_no, status)
         done: asyncio.Future[RunResult] = asyncio.get_running_loop().create_future()
 
         def waiter(result: RunResult) -> None:
@@ -162,9 +170,10 @@ class EmbeddedEngine:
         self.kernel.observers.wait(run_no, waiter)
         try:
             # It may have ended or paused between the look and the wait.
-            _, status, _ = await self._row(scope, run_id) if resident is None else (0, Status.RUNNING, None)
-            if self._is_over(run_no, status) and not done.done():
-                return await self._result(scope, run_id, status)
+            if resident is None:
+                _, status, cause = await self._row(scope, run_id)
+                if self._is_over(run_no, status) and not done.done():
+                    return await self._result(scope, run_id, status, cause)
             return await done
         finally:
             self.kernel.observers.unwait(run_no, waiter)
@@ -175,7 +184,8 @@ class EmbeddedEngine:
 
     async def watch(self, scope: Scope, run_id: str) -> AsyncIterator[RunEvent]:
         """See `Engine.watch`; what happened before comes first: nothing falls between start and watch."""
-        run_no, _, _ = await self._row(scope, run_id)
+        run_no, status, _ = await self._row(scope, run_id)
+        self._drive(run_no, status)
         queue: asyncio.Queue[Told | None] = asyncio.Queue()
         self.kernel.observers.watch(run_no, queue.put_nowait)
         try:
@@ -227,11 +237,20 @@ class EmbeddedEngine:
         )
         return int(rows[0][0])
 
+    def _is_at_work(self) -> bool:
+        kernel = self.kernel
+        return kernel.outbox.failure is None and (self._host.pool.is_busy or not kernel.outbox.is_quiet)
+
+    def _drive(self, run_no: int, status: Status) -> None:
+        """A guest takes up a run that somebody waits for; an owner has it anyway."""
+        if self.kernel.is_guest and not status.is_final and status is not Status.SUSPENDED:
+            self.kernel.deliver(run_no, lambda execution: None, lambda refused: None)
+
     # -- parts --------------------------------------------------------------------------------------
 
     async def _retry(self, scope: Scope, run_id: str, actor: str, action: str) -> None:
         run_no, status, cause = await self._row(scope, run_id)
-        if status is Status.SUSPENDED and cause in ("nonDeterminism", "historyCorrupt", "operator"):
+        if status is Status.SUSPENDED and cause in _WITHOUT_ROW:
             if cause == "operator":
                 raise Conflict(
                     f"The run {run_id} was suspended by an actor", "Resume it with: counterpoint runs resume"
@@ -336,11 +355,27 @@ class EmbeddedEngine:
         cause = msgspec.json.decode(rows[0][4]).get("code", "") if rows[0][4] else ""
         return rows[0][0], Status(rows[0][1]), cause
 
-    async def _result(self, scope: Scope, run_id: str, status: Status) -> RunResult:
+    async def _result(self, scope: Scope, run_id: str, status: Status, cause: str) -> RunResult:
+        if cause in _WITHOUT_ROW:
+            return RunResult(run_id, status.word, cause=cause)
         end = await self.histories.last_end(scope, run_id)
         if end is None:
             return RunResult(run_id, status.word)
         return RunResult(run_id, end.status, end.output, end.fault, end.cause, end.outcome)
+
+
+def _check_correlation(correlation_id: str) -> None:
+    """A correlation id can go into a header.
+
+    Raises:
+        InvalidRequest: It is too long or holds other than visible ASCII characters.
+    """
+    if correlation_id and not (
+        len(correlation_id) <= 200 and correlation_id.isascii() and correlation_id.isprintable()
+    ):
+        raise InvalidRequest(
+            "the correlation id must be at most 200 visible ASCII characters", "Leave it out for a new one."
+        )
 
 
 def _standing_result(execution: Execution) -> RunResult | None:
@@ -364,7 +399,7 @@ def _trace_of(traceparent: str) -> str:
         return ""
     parts = traceparent.split("-")
     if len(parts) < 4 or len(parts[1]) != 32 or not all(c in "0123456789abcdef" for c in parts[1]):
-        raise RequestError(
+        raise InvalidRequest(
             f"`{traceparent[:60]}` is no W3C traceparent", "Leave it out, or send 00-TRACE-SPAN-FLAGS."
         )
     return parts[1]

@@ -22,6 +22,7 @@ from counterpoint.core.context import Decision, RunInfo, Settled
 from counterpoint.core.interp import run_workflow
 from counterpoint.core.interp.scope import WorkflowEnded
 from counterpoint.core.values import Instant, JsonValue, Scope, Status
+from counterpoint.engines.embedded.cancelling import cancel_strand
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.replay import Replay
 from counterpoint.engines.embedded.rows import GENESIS
@@ -29,7 +30,6 @@ from counterpoint.engines.embedded.strands import (
     CallPending,
     ChildPending,
     EvaluatePending,
-    JoinPending,
     Pending,
     Strand,
     TimerPending,
@@ -69,7 +69,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class LiveRow(msgspec.Struct):
-    """What compaction must know of a row that is still stored."""
+    """What compaction must know of a row that is still stored; a bare one brought no input of its own."""
 
     seq: int
     step: str
@@ -77,6 +77,7 @@ class LiveRow(msgspec.Struct):
     before: bytes
     after: bytes
     size: int
+    is_bare: bool = False
 
 
 class Execution:
@@ -129,6 +130,7 @@ class Execution:
         "seed",
         "seq",
         "settle_at",
+        "settling",
         "slice_ends",
         "slice_ticks",
         "status",
@@ -163,6 +165,7 @@ class Execution:
         self.when_ready: list[tuple[Callable[[Execution], None], Callable[[Exception], None]]] = []
         self.replay: Replay | None = None
         self.recalled: dict[str, Settled] = {}
+        self.settling: dict[str, Pending] = {}
         self.voids: frozenset[int] = frozenset()
         self.child_nos: dict[str, int] = {}
         self.root: Strand | None = None
@@ -332,7 +335,7 @@ class Execution:
             return
         if join.note_end(strand, value, error):
             for other in list(join.running.values()):
-                self.cancel_strand(other)
+                cancel_strand(self, other)
             join.running.clear()
             self.branches -= len(join.branches)
             self.wake(join)
@@ -359,62 +362,6 @@ class Execution:
         pending.value = value
         pending.error = error
         self.wake(pending)
-
-    def cancel_strand(self, strand: Strand) -> None:
-        """End a strand and everything it waits for; nothing is issued for it afterwards."""
-        strand.is_alive = False
-        waiting = strand.waiting
-        strand.waiting = None
-        if waiting is not None and not waiting.is_settled:
-            self._abandon(waiting)
-        strand.coroutine.close()
-
-    def _abandon(self, pending: Pending) -> None:
-        pending.is_settled = True
-        match pending:
-            case CallPending():
-                self.calls.pop(pending.step.text, None)
-                self.kernel.abandon_call(self, pending)
-            case TimerPending():
-                self.timers.pop(pending.step.text, None)
-                self.kernel.drop_timer(self, pending.due, pending.step.text)
-            case ChildPending():
-                self.children.pop(pending.step.text, None)
-                self.kernel.abandon_child(self, pending)
-            case EvaluatePending():
-                if pending in self.evaluations:
-                    self.evaluations.remove(pending)
-            case JoinPending():
-                for strand in list(pending.running.values()):
-                    self.cancel_strand(strand)
-                pending.running.clear()
-                self.branches -= len(pending.branches)
-
-    def cancel_all(self) -> None:
-        """End every strand."""
-        if self.root is not None and self.root.is_alive:
-            self.cancel_strand(self.root)
-        self.ready.clear()
-        self.evaluations.clear()
-
-    def release(self) -> None:
-        """Close the strands without any effect: the run leaves memory."""
-        waiting: list[Pending] = [
-            *self.calls.values(),
-            *self.timers.values(),
-            *self.children.values(),
-            *self.evaluations,
-        ]
-        for pending in waiting:
-            pending.is_settled = True
-            if pending.strand is not None:
-                pending.strand.coroutine.close()
-        for strand in self.ready:
-            strand.coroutine.close()
-        for strand in self.ready:
-            strand.coroutine.close()
-        if self.root is not None:
-            self.root.coroutine.close()
 
     @property
     def is_waiting(self) -> bool:

@@ -15,6 +15,7 @@ import structlog
 from counterpoint.core.values import MICROS_PER_S, Instant
 from counterpoint.engines.embedded import commands, doubts, results
 from counterpoint.engines.embedded.admission import Admission
+from counterpoint.engines.embedded.cancelling import release
 from counterpoint.engines.embedded.children import Children
 from counterpoint.engines.embedded.compaction import Compaction
 from counterpoint.engines.embedded.context import EmbeddedContext
@@ -90,6 +91,7 @@ class Kernel:
         self.compaction = Compaction(self)
         self.loading = Loading(self)
         self.is_closing = False
+        self.is_guest = False
 
     def adopt(self, execution: Execution) -> None:
         """Keep a run in memory."""
@@ -157,6 +159,10 @@ class Kernel:
         execution.ticks = execution.slice_ticks = 0
         if entry.step and replay.is_forgotten(entry.step, entry.seq):
             return
+        if entry.kind is InputKind.SETTLED and replay.has_passed(entry.step):
+            settling = execution.settling.pop(entry.step, None)
+            if settling is not None:
+                execution.wake(settling)
         value = None
         if entry.kind is InputKind.RESULT:
             value = entry.payload.get("value")
@@ -172,6 +178,8 @@ class Kernel:
         waiting, execution.when_ready = execution.when_ready, []
         for ready, _ in waiting:
             ready(execution)
+        if self.is_guest:
+            self.timers.rearm(execution)
         if execution.end is None and not execution.is_suspended:
             self.host.soon(lambda: doubts.resolve(self, execution))
 
@@ -262,7 +270,7 @@ class Kernel:
         for call in execution.calls.values():
             if call.handle is not None:
                 call.handle.cancel()
-        execution.release()
+        release(execution)
         for given in execution.inputs:
             # What arrived too late for this copy of the run goes to the next one.
             self.loading.pass_on(execution.facts.run_no, given)

@@ -157,7 +157,8 @@ class Loading:
             entry = decode(row, scope, kernel.codec, read_body(row, self.blob))
             entries.append(entry)
             steps = tuple([command.step for command in entry.commands])
-            live.append(LiveRow(row.seq, entry.step, steps, before, row.head, len(row.body)))
+            is_bare = entry.kind is InputKind.CONTINUED
+            live.append(LiveRow(row.seq, entry.step, steps, before, row.head, len(row.body), is_bare))
             before = row.head
         if not entries:
             raise HistoryCorruptError(f"The run {facts[2]} has no history")
@@ -167,7 +168,8 @@ class Loading:
         try:
             self._revive(run_no, found, requests)
         except CounterpointError as refused:
-            self._quarantine(run_no, refused)
+            if isinstance(refused, HistoryCorruptError):
+                self._quarantine(run_no, found, refused)
             retries = [request for request in requests if request.is_retry]
             others = [request for request in requests if not request.is_retry]
             if isinstance(refused, Conflict) and retries and others:
@@ -220,15 +222,21 @@ class Loading:
         execution.recalled = execution.replay.settled
         return execution
 
-    def _quarantine(self, run_no: int, error: CounterpointError) -> None:
-        if not isinstance(error, HistoryCorruptError):
+    def _quarantine(self, run_no: int, found: Found, error: HistoryCorruptError) -> None:
+        """Pause a run whose history cannot be read, and report it; a person must look, nothing is skipped."""
+        kernel, facts = self._kernel, found.facts
+        now, reason = kernel.host.now(), str(error)
+        if facts is None or Status(facts[9]) is Status.SUSPENDED:
             return
-        now, reason = self._kernel.host.now(), str(error)
+        deployed = kernel.revisions.by_number(facts[10])
+        execution = Execution(kernel, RunFacts(*facts[:9]), deployed.scope, deployed, Status(facts[9]))
+        execution.head = facts[11]
+        kernel.records.pause_without_row(execution, "historyCorrupt", reason)
 
         def mark(connection: apsw.Connection, commit_no: int) -> None:
             quarantine(connection, "runs", run_no, reason, now)
 
-        self._kernel.outbox.submit_decision(mark, lambda result, failure: None)
+        kernel.outbox.submit_decision(mark, lambda result, failure: None)
 
     # -- recovery -----------------------------------------------------------------------------------
 
@@ -250,6 +258,11 @@ class Loading:
             kernel.gates.restore(name, limit, run_no, status == Status.PENDING)
             if status == Status.SUSPENDED:
                 kernel.gates.look_again(name, run_no)
+        if kernel.is_guest:
+            # A command that looks must leave what it sees as it is: no attempt begins because of it.
+            kernel.timers.open_for_own()
+            done(None)
+            return
         for run_no in running:
             self.load(run_no, lambda execution: None, lambda refused: None)
         for run_no in inbox:

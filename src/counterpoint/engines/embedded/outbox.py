@@ -71,6 +71,11 @@ class Outbox:
         self.is_full = False
         self.failure: StorageError | None = None
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether everything that was added is on disk and told, or waits for space."""
+        return self.is_full or not (self._rows or self._after or self._under_way or self._due)
+
     def add(self, bulk: Bulk, row: tuple[Any, ...]) -> None:
         """Add a row to the batch."""
         rows = self._rows.get(bulk)

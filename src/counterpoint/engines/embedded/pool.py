@@ -67,6 +67,11 @@ class AttemptPool:
             self._wake()
         return job
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether an attempt is under way or waits for a task."""
+        return bool(self._queue) or len(self._tasks) > len(self._idle)
+
     async def close(self) -> None:
         """Interrupt what is under way and end the tasks."""
         self._is_closed = True
@@ -116,17 +121,27 @@ class AttemptPool:
         try:
             result = await self._connectors.perform(job.attempt)
         except asyncio.CancelledError:
-            if self._is_closed or not job.is_cancelled:
+            if self._is_closed:
                 raise
             if me is not None:
                 me.uncancel()
-            return
-        except Exception as bug:
+            if job.is_cancelled:
+                return
+            # The action cancelled itself; neither the run nor this task may wait for ever because of it.
+            result = _broken(job, "it cancelled itself")
+        # Not only Exception: KeyboardInterrupt or GeneratorExit out of an action would end the whole process,
+        # and the next one with it, which would repeat the attempt.
+        except BaseException as bug:
             log.error(
                 "connector broke its contract", step=job.attempt.step, run=job.attempt.run_id, exc_info=bug
             )
-            fault = standard_fault("runtime", f"Internal error of the connector: {type(bug).__name__}")
-            result = AttemptResult(Verdict.PERMANENT, fault=fault)
+            result = _broken(job, type(bug).__name__)
         job.task = None
         if not job.is_cancelled:
             job.done(result)
+
+
+def _broken(job: Job, what: str) -> AttemptResult:
+    """Result of an attempt whose action broke the rules; how far it came is unknown."""
+    detail = f"The action {job.attempt.invocation.target} failed in an unforeseen way: {what}"
+    return AttemptResult(Verdict.PERMANENT, fault=standard_fault("runtime", detail), is_uncertain=True)

@@ -10,6 +10,7 @@ import msgspec
 
 from counterpoint.core.values import Status, encode_json
 from counterpoint.engines.embedded import commands
+from counterpoint.engines.embedded.cancelling import cancel_all
 from counterpoint.engines.embedded.execution import Execution, Failure, LiveRow
 from counterpoint.engines.embedded.inbox import outcome_of_child
 from counterpoint.engines.embedded.observing import Told
@@ -115,7 +116,8 @@ class Records:
         execution.head = head
         asked = row.body.commands
         steps = tuple([command.step for command in asked]) if asked else ()
-        execution.live.append(LiveRow(seq, row.step, steps, before, head, len(data)))
+        is_bare = row.kind is InputKind.CONTINUED
+        execution.live.append(LiveRow(seq, row.step, steps, before, head, len(data), is_bare))
         execution.live_bytes += len(data)
         columns = (history_no, facts.scope_no, row.at, form, row.kind, row.step)
         return (*columns, sealed.codec, sealed.key_id or None, nonce, data, head)
@@ -213,7 +215,7 @@ class Records:
             kernel.inbox.wake(facts.parent_no)
 
     def _stop_at_limit(self, execution: Execution) -> None:
-        execution.cancel_all()
+        cancel_all(execution)
         detail = f"The run has {MAX_ROWS} rows of history, the most that it may have"
         execution.end = RunEnd("faulted", fault=standard_fault("runtime", detail))
         execution.is_end_written = False

@@ -42,6 +42,10 @@ class Replay:
         """Whether a step of a row lies in the past of a settled sequence."""
         return any(seq < at and is_below(step, sequence) for sequence, at in self._settled_at.items())
 
+    def has_passed(self, sequence: str) -> bool:
+        """Whether the row that settled a sequence last has been applied, or is being applied."""
+        return not self.rows or self.rows[0].seq > self._settled_at[sequence]
+
     def match(self, kind: str, step: str, number: int, digest: str) -> Command | None:
         """The recorded command that the interpreter asks for now; None when it is new.
 

@@ -11,13 +11,14 @@ from counterpoint import __version__
 from counterpoint.core.context import RunInfo
 from counterpoint.core.dsl.model import OnFault
 from counterpoint.engines.embedded import doubts
+from counterpoint.engines.embedded.cancelling import cancel_all
 from counterpoint.engines.embedded.context import arrived_bytes, boundary_bytes, remember
 from counterpoint.engines.embedded.execution import Execution, Failure
 from counterpoint.engines.embedded.ids import entropy
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.engines.embedded.retry_plan import Next, plan_after
 from counterpoint.engines.embedded.strands import CallPending
-from counterpoint.errors import Fault, FaultRaised, standard_fault
+from counterpoint.errors import Fault, FaultRaised, standard_fault, storable
 from counterpoint.ports.connectors import AttemptResult, Verdict
 from counterpoint.ports.history import InputKind, RunEnd
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 def apply(kernel: Kernel, execution: Execution, given: Input, seq: int) -> None:
     """Let an input reach the strands; `seq` is the number of its row."""
+    if kernel.is_closing and execution.replay is None and given.kind in _HELD:
+        # Recorded for the next owner, who applies it: what would follow now could not be made any more.
+        return
     if execution.is_suspended and given.kind in _HELD:
         # Recorded now, applied when the run resumes: nothing follows a suspension.
         execution.held.append((given, seq))
@@ -119,7 +123,7 @@ def _child(kernel: Kernel, execution: Execution, given: Input, seq: int) -> None
 def _cancel(kernel: Kernel, execution: Execution, given: Input, seq: int) -> None:
     if execution.replay is not None and seq in execution.replay.voids:
         return
-    execution.cancel_all()
+    cancel_all(execution)
     execution.is_suspended = execution.is_gated = False
     execution.end = RunEnd("cancelled", cause=given.payload.get("reason", ""))
     execution.is_end_written = False
@@ -256,7 +260,9 @@ def _plan(
 ) -> None:
     pointer = call.invocation.pointer
     fault = result.fault or standard_fault("runtime", "The action failed and did not say why", pointer)
-    payload["fault"] = fault if fault.instance else msgspec.structs.replace(fault, instance=pointer)
+    payload["fault"] = msgspec.structs.replace(
+        fault, instance=fault.instance or pointer, title=storable(fault.title), detail=storable(fault.detail)
+    )
     if result.is_uncertain:
         payload["isUncertain"] = True
     draw = entropy(execution.seed, f"{call.step.text}#{call.number}")

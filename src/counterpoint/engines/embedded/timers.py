@@ -28,6 +28,8 @@ HORIZON = 60 * MICROS_PER_S
 PAGE = 2_000
 """Most timers read at once."""
 
+FOR_EVER: Instant = 1 << 62
+
 MAX_SLEEP_S = 5.0
 """Longest sleep: a clock that jumps forward is noticed after this."""
 
@@ -52,6 +54,10 @@ class Timers:
     def open(self) -> None:
         """Read the nearest timers."""
         self._load()
+
+    def open_for_own(self) -> None:
+        """Fire only the timers of runs that come to this engine: all of those are in memory."""
+        self._horizon = self._wanted = FOR_EVER
 
     def close(self) -> None:
         """Fire no more."""

@@ -32,7 +32,7 @@ class DeployRevision(msgspec.Struct, frozen=True):
         """Run in the writer's savepoint.
 
         Raises:
-            Conflict: The version exists with other content; neither it nor the draft is for development.
+            Conflict: The version is released with other content.
         """
         scope_no = scope_number(connection, self.scope)
         workflow_no = self._workflow_number(connection, scope_no)
@@ -76,10 +76,11 @@ class DeployRevision(msgspec.Struct, frozen=True):
         if current[1] == self.draft.digest:
             connection.execute("UPDATE revisions SET is_dev = 0 WHERE revision_no = ?", (current[0],))
             return int(current[0]), "workflow.release"
-        if not (self.draft.is_dev or current[2]):
+        if not current[2]:
+            # Also for development: whoever tries a file must not change what others run under that version.
             raise Conflict(
-                f"version {self.draft.version} of {self._target} is deployed with other content",
-                "Raise `document.version`, or deploy for development to replace it.",
+                f"version {self.draft.version} of {self._target} is released with other content",
+                "A released version keeps its content for ever: raise `document.version`.",
             )
         revision_no = self._store(connection, scope_no, workflow_no)
         connection.execute(

@@ -50,8 +50,9 @@ async def _in_sequence(task: ForTask, scope: TaskScope, items: list[JsonValue]) 
     context, frame = scope.context, scope.frame
     sequence = scope.key.part("for")
     value, first = scope.input, 0
-    settled = context.recall(sequence)
-    if settled is not None:
+    recalled = context.recall(sequence)
+    if recalled is not None:
+        settled = await recalled
         first, value, frame.data.context = settled.position, settled.output, settled.context
     for index in range(first, len(items)):
         inner = frame.with_variables(**{task.each: items[index], task.at: index})

@@ -53,8 +53,9 @@ async def _attempts(task: TryTask, scope: TaskScope) -> JsonValue:
     frame = scope.frame.retried() if catch.retry is not None else scope.frame
     sequence = scope.key.part("try")
     number, began = 1, context.now
-    settled = context.recall(sequence)
-    if settled is not None:
+    recalled = context.recall(sequence)
+    if recalled is not None:
+        settled = await recalled
         number, began = settled.position
         frame.data.context = settled.context
     while True:
