@@ -80,67 +80,22 @@ class LiveRow(msgspec.Struct):
     is_bare: bool = False
 
 
+# Slots and not a dictionary: with more than thirty names a dictionary is not shared between instances,
+# and every
+# look-up of a step pays for it.
+_STATE = """
+    _is_advancing afterwards also births branches calls child_nos children commands decisions
+    deployed depth end evaluations facts failure forget gaps has_begun has_turn head held info input
+    inputs is_dropped is_end_written is_gated is_heavy is_new is_suspended kernel known launches
+    live live_bytes now output ready recalled replay root scope seed seq settle_at settling
+    slice_ends slice_ticks status taken ticks timers uncommitted voids when_ready
+"""
+
+
 class Execution:
     """A run in memory."""
 
-    __slots__ = (
-        "_is_advancing",
-        "afterwards",
-        "also",
-        "births",
-        "branches",
-        "calls",
-        "child_nos",
-        "children",
-        "commands",
-        "decisions",
-        "deployed",
-        "depth",
-        "end",
-        "evaluations",
-        "facts",
-        "failure",
-        "forget",
-        "gaps",
-        "has_begun",
-        "has_turn",
-        "head",
-        "held",
-        "info",
-        "input",
-        "inputs",
-        "is_dropped",
-        "is_end_written",
-        "is_gated",
-        "is_heavy",
-        "is_new",
-        "is_suspended",
-        "kernel",
-        "known",
-        "launches",
-        "live",
-        "live_bytes",
-        "now",
-        "output",
-        "ready",
-        "recalled",
-        "replay",
-        "root",
-        "scope",
-        "seed",
-        "seq",
-        "settle_at",
-        "settling",
-        "slice_ends",
-        "slice_ticks",
-        "status",
-        "taken",
-        "ticks",
-        "timers",
-        "uncommitted",
-        "voids",
-        "when_ready",
-    )
+    __slots__ = tuple(_STATE.split())
 
     def __init__(
         self, kernel: Kernel, facts: RunFacts, scope: Scope, deployed: Deployed, status: Status
@@ -181,7 +136,11 @@ class Execution:
         self.is_gated = False
         self.is_dropped = False
         self.uncommitted = 0
-        # The row being written.
+        self._begin_row()
+        self._begin_budgets()
+
+    def _begin_row(self) -> None:
+        """The row being written: nothing yet."""
         self.input: Input | None = None
         self.commands: list[Command] = []
         self.decisions: list[Decision] = []
@@ -190,7 +149,9 @@ class Execution:
         self.forget: list[int] = []
         self.also: list[tuple[Bulk, tuple[Any, ...]]] = []
         self.afterwards: list[Callable[[], None]] = []
-        # Budgets and compaction.
+
+    def _begin_budgets(self) -> None:
+        """Budgets and compaction: nothing used yet."""
         self.ticks = 0
         self.branches = 0
         self.is_heavy = False
