@@ -54,10 +54,17 @@ def main() -> int:
     return 0 if result.is_good else 1
 
 
+def _count(text: str) -> int:
+    """A number of tickets from 1 to 100,000, as argparse wants it."""
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 100_000):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tickets from 1 to 100000")
+    return int(text)
+
+
 def _arguments() -> argparse.Namespace:
     environment = os.environ
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tickets", type=int, default=int(environment.get("TICKETS") or 400))
+    parser.add_argument("--tickets", type=_count, default=environment.get("TICKETS") or "400")
     parser.add_argument("--chaos", action="store_true", default=bool(environment.get("CHAOS")))
     parser.add_argument("--stay", action="store_true", default=bool(environment.get("STAY")))
     parser.add_argument("--kills", type=int, default=len(KILL_SHARES), help="kills of the engine in chaos")

@@ -157,6 +157,9 @@ def _effect(run: RunRecord, lines: list[StepLine], info: ActionInfo) -> Effect:
     state = _state(run, lines)
     doubtful = [attempt for attempt in attempts if attempt.is_uncertain]
     last = lines[-1]
+    if last.is_keyed and info.idempotency is Idempotency.NONE:
+        # The document knows more of this target than the connector does.
+        info = msgspec.structs.replace(info, idempotency=Idempotency.KEY)
     is_blind = info.idempotency is Idempotency.NONE
     return Effect(
         step=last.step,
@@ -166,7 +169,7 @@ def _effect(run: RunRecord, lines: list[StepLine], info: ActionInfo) -> Effect:
         state=state,
         attempts=len(attempts),
         idempotency=info.idempotency.value,
-        key=idempotency_key(run.id, StepKey(last.step, last.identity)),
+        key=last.key or idempotency_key(run.id, StepKey(last.step, last.identity)),
         settled=last.ended,
         fault=next((attempt.fault for attempt in reversed(attempts) if attempt.fault is not None), None),
         may_have_run_twice=is_blind and bool(doubtful) and len(attempts) > 1,

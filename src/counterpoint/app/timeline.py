@@ -59,6 +59,8 @@ class StepLine(msgspec.Struct, omit_defaults=True, rename="camel"):
         pointer: Place in the document.
         target: What is called, or the workflow of a child.
         purpose: Of a timer: `wait`, `timeout`, `backoff`.
+        is_keyed: Whether the document says that the target honours our key.
+        key: Key that the document gives, if it does.
         state: `running`, `backoff`, `waiting`, `done`, `failed`, `inDoubt`, `retrying`.
         child: Id of the child run.
         started: When it was asked for first.
@@ -76,6 +78,8 @@ class StepLine(msgspec.Struct, omit_defaults=True, rename="camel"):
     state: str
     started: Instant
     purpose: str = ""
+    is_keyed: bool = False
+    key: str = ""
     child: str = ""
     ended: Instant = 0
     due: Instant = 0
@@ -270,6 +274,8 @@ def _line(timeline: Timeline, row: HistoryEntry, command: Command, kind: str) ->
             state="running",
             started=row.at,
             purpose=command.purpose,
+            is_keyed=command.is_keyed,
+            key=command.key,
         )
         timeline.steps[command.step] = line
     return line

@@ -55,6 +55,8 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
         target: What is called, or the workflow of a child.
         child: Id of the child run.
         purpose: Of a timer: `wait`, `timeout`, `backoff`.
+        is_keyed: Of an attempt: whether the document says that the target honours our key.
+        key: Of an attempt: the key that the document gives, if it does.
     """
 
     kind: str
@@ -67,6 +69,8 @@ class Command(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     target: str = ""
     child: str = ""
     purpose: str = ""
+    is_keyed: bool = False
+    key: str = ""
 
 
 class RunEnd(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):

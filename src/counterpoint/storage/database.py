@@ -136,8 +136,14 @@ def open_database(
             usable.
     """
     check_sqlite(apsw.sqlite_lib_version())
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"the data directory {folder} cannot be used: {reason}; name another one"
+        ) from error
     lock = OwnerLock.acquire(folder, now())
     try:
         connection, epoch = _open(folder / DATABASE_NAME, tuning, now)

@@ -279,7 +279,7 @@ class EmbeddedContext:
 
 def attempt_command(call: CallPending) -> Command:
     """Command row of an attempt."""
-    invocation = call.invocation
+    invocation, policy = call.invocation, call.policy
     return Command(
         "attempt",
         call.step.text,
@@ -289,4 +289,6 @@ def attempt_command(call: CallPending) -> Command:
         invocation.pointer,
         invocation.task,
         invocation.target,
+        is_keyed=policy.is_idempotent,
+        key=policy.idempotency_key or "",
     )
