@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from counterpoint.connectors.http import HttpSettings
 from counterpoint.connectors.hub import ConnectorHub
 from counterpoint.core.values import Scope
 from counterpoint.engines.embedded import EmbeddedEngine, Surroundings, SystemClock
+from counterpoint.engines.embedded import engine as engine_module
 from counterpoint.errors import PermanentError, RetryableError
 from counterpoint.ports.engine import RunResult, StartRun
 from counterpoint.ports.records import RevisionDraft
@@ -138,6 +140,12 @@ class Standing:
         return await self.engine.wait(SCOPE, await self.start(name, value))
 
 
+async def until(holds: Callable[[], bool]) -> None:
+    """Let the loop turn until something holds that has no signal of its own."""
+    while not holds():  # noqa: ASYNC110 - see above
+        await asyncio.sleep(0)
+
+
 def document(name: str, body: dict[str, Any], extras: dict[str, Any] | None = None) -> str:
     """Text of a workflow document."""
     head: dict[str, Any] = {"dsl": "1.0.3", "namespace": "test", "name": name, "version": "1.0.0"}
@@ -150,7 +158,10 @@ def document(name: str, body: dict[str, Any], extras: dict[str, Any] | None = No
 async def standing(
     folder: Path, documents: dict[str, str], steering: Steering | None = None
 ) -> AsyncIterator[Standing]:
-    """An engine on a folder; opening the same folder again recovers."""
+    """An engine on a folder; opening the same folder again recovers.
+
+    At the end attempts under way are cut off, as when the process dies.
+    """
     steering = steering or Steering()
     loop = asyncio.get_running_loop()
     database = open_database(folder)
@@ -170,7 +181,9 @@ async def standing(
         await engine.open()
         yield Standing(engine, writer, records, steering, database)
     finally:
-        await engine.close()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(engine_module, "DRAIN_S", 0.0)
+            await engine.close()
         await worker.close()
         await hub.close()
         await asyncio.to_thread(writer.close)
