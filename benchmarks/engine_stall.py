@@ -24,7 +24,7 @@ from counterpoint.runners.jq_worker import JqWorker
 from counterpoint.sdk import Connector
 from counterpoint.wiring import GC_THRESHOLDS
 
-REPEATS = 1
+REPEATS = 3
 TICK_S = 0.001
 
 

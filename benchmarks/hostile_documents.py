@@ -188,7 +188,7 @@ DOCUMENTS: tuple[Hostile, ...] = (
         {
             "do": [
                 {"m": {"set": {"v": "${ [range(10000)] }"}}},
-                {"a": {"set": {f"k{n}": "${ " + HEAVY + " }" for n in range(300)}}},
+                {"a": {"set": {f"k{n}": "${ " + HEAVY + " }" for n in range(100)}}},
             ]
         },
         "completed",
