@@ -9,14 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from counterpoint.connectors.http import HttpSettings
 from counterpoint.connectors.hub import ConnectorHub
 from counterpoint.core.values import Scope
 from counterpoint.engines.embedded import EmbeddedEngine, Surroundings, SystemClock
-from counterpoint.engines.embedded import engine as engine_module
 from counterpoint.errors import PermanentError, RetryableError
 from counterpoint.ports.engine import RunResult, StartRun
 from counterpoint.ports.records import RevisionDraft
@@ -181,9 +179,7 @@ async def standing(
         await engine.open()
         yield Standing(engine, writer, records, steering, database)
     finally:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(engine_module, "DRAIN_S", 0.0)
-            await engine.close()
+        await engine.close()
         await worker.close()
         await hub.close()
         await asyncio.to_thread(writer.close)
