@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+# Written out instead of imported: `typing` would take as long as all the rest of `counterpoint --version`.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from counterpoint.sdk import (
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Load the author's names on first use, so that a command that needs none of them starts at once."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,18 +1,16 @@
-"""What a failure of the network says about the request: never sent, or sent and without an answer."""
+"""What a failure of the network says: the target could not be talked to."""
 
 from __future__ import annotations
 
-import aiohttp
-
-_UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
-_NETWORK = (OSError, aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+import sys
 
 
 def is_network_failure(error: BaseException) -> bool:
     """Whether an exception means that the target could not be talked to; another attempt may succeed."""
-    return isinstance(error, _NETWORK)
-
-
-def was_surely_unsent(error: BaseException) -> bool:
-    """Whether the request of an HTTP client cannot have reached its target: no connection came to be."""
-    return isinstance(error, _UNSENT)
+    if isinstance(error, OSError):
+        return True
+    # Its errors come from nobody who has not loaded it.
+    aiohttp = sys.modules.get("aiohttp")
+    return aiohttp is not None and isinstance(
+        error, aiohttp.ClientConnectionError | aiohttp.ClientPayloadError
+    )

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import TypeAlias
-
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
-from yarl import URL
+from typing import TYPE_CHECKING, TypeAlias
 
 from counterpoint.errors import DefinitionError, FaultRaised, Problem, standard_fault
+
+if TYPE_CHECKING:
+    from yarl import URL
 
 Address: TypeAlias = IPv4Address | IPv6Address
 Network: TypeAlias = IPv4Network | IPv6Network
@@ -115,27 +113,6 @@ class EgressGuard:
                 hint = "write a host, host:port, an address, or a network such as 10.0.0.0/8"
                 raise DefinitionError([Problem(SETTING, f"{entry!r} names no host", hint=hint)]) from None
             self._names.add((host.rstrip(".").lower(), port))
-
-
-class GuardedResolver(AbstractResolver):
-    """Resolves names and refuses an answer that holds any forbidden address."""
-
-    def __init__(self, guard: EgressGuard, resolver: AbstractResolver | None = None) -> None:
-        self._guard = guard
-        self._resolver = resolver or ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        """Addresses of a host, all of them judged."""
-        found = await self._resolver.resolve(host, port, family)
-        for result in found:
-            self._guard.check_address(host, port, result["host"])
-        return found
-
-    async def close(self) -> None:
-        """Release the resolver."""
-        await self._resolver.close()
 
 
 def is_public(address: Address) -> bool:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from counterpoint.connectors.http.request import Request, is_json, without_credentials
 from counterpoint.connectors.http.response import decode_text, is_text
 from counterpoint.errors import standard_fault
 from counterpoint.ports.connectors import AttemptResult, Verdict
 from counterpoint.sdk.results import parse_json
+
+if TYPE_CHECKING:
+    import aiohttp
 
 MAX_EXCERPT = 200
 """Longest part of an error's body that a fault shows, in characters."""

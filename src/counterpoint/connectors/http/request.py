@@ -12,12 +12,10 @@ import msgspec
 from multidict import CIMultiDict, istr
 from yarl import URL
 
+from counterpoint.connectors.http.methods import READS
 from counterpoint.core.values import JsonValue, encode_json
 from counterpoint.errors import FaultRaised, standard_fault
 from counterpoint.ports.connectors import Attempt
-
-READS = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing at the target (RFC 9110: Safe Methods)."""
 
 AUTHORIZATION = istr("Authorization")
 _CONTENT_TYPE = istr("Content-Type")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from counterpoint.connectors.http.request import Request, is_json, masked_headers, masked_uri
 from counterpoint.core.values import JsonValue
 from counterpoint.sdk.results import parse_json
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _TEXT = frozenset({"application/xml", "application/yaml", "application/x-yaml", "application/javascript"})
 """Types outside text/* that are text all the same (A36)."""

@@ -10,7 +10,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from counterpoint.connectors.http import HttpSettings, HttpTarget
-from counterpoint.connectors.http.guard import EgressGuard, GuardedResolver, is_public
+from counterpoint.connectors.http.guard import EgressGuard, is_public
+from counterpoint.connectors.http.resolver import GuardedResolver
 from counterpoint.errors import DefinitionError, FaultRaised
 from counterpoint.ports.connectors import Verdict
 from tests.unit.connectors.attempts import attempt
