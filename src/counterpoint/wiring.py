@@ -37,6 +37,9 @@ from counterpoint.stores.sqlite import SqliteRecordStore, SqliteRevisions, Sqlit
 
 log = structlog.get_logger("counterpoint")
 
+DRAIN_S = 20.0
+"""How long a closing product waits for attempts under way: an attempt cut off is in doubt afterwards."""
+
 GC_THRESHOLDS = (50_000, 20, 100)
 """Collections of cyclic garbage.
 
@@ -208,6 +211,7 @@ async def _assemble(settings: Settings, serve: bool, parts: _Parts, hub: Connect
             max_open_runs=settings.engine.max_open_runs,
             max_attempts=settings.engine.max_attempts_in_flight,
             drives=serve,
+            drain_s=DRAIN_S,
         )
     )
     parts.engine = engine

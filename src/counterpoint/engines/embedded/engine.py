@@ -28,9 +28,6 @@ from counterpoint.ports.payloads import PayloadCodec, PlainCodec
 from counterpoint.storage.readers import Reader
 from counterpoint.storage.writer import Journal
 
-DRAIN_S = 20.0
-"""How long a closing engine waits for attempts under way."""
-
 MAX_WATCHED_ROWS = 10_000
 """Rows of the past that a watcher is told of."""
 
@@ -61,6 +58,7 @@ class Surroundings(msgspec.Struct, frozen=True):
         max_attempts: Attempts under way at once; more wait in a queue.
         drives: Whether it goes on with all that was running; else only with the runs that it is asked for, as
             a command does that owns the data directory for a moment.
+        drain_s: How long a closing engine waits for attempts under way, in seconds.
         on_fatal: Told that nothing can be stored any more: the process must stop.
     """
 
@@ -76,6 +74,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     max_open_runs: int = 100_000
     max_attempts: int = 1_000
     drives: bool = True
+    drain_s: float = 0.0
     on_fatal: Callable[[StorageError], None] = lambda error: None
 
 
@@ -119,7 +118,7 @@ class EmbeddedEngine:
         kernel = self.kernel
         kernel.is_closing = True
         kernel.timers.close()
-        end = self._host.monotonic_s() + DRAIN_S
+        end = self._host.monotonic_s() + self._on.drain_s
         while self._is_at_work() and self._host.monotonic_s() < end:  # noqa: ASYNC110 - many small ends
             await asyncio.sleep(0.005)
         await self._host.close()
