@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from counterpoint.core.values import JsonValue
+from counterpoint.engines.embedded.cancelling import release
 from counterpoint.engines.embedded.execution import Execution
 from counterpoint.engines.embedded.kernel import Kernel
 from counterpoint.engines.embedded.loading import FACTS, Found
@@ -124,13 +125,13 @@ class ProbeKernel(Kernel):
         self.found = snapshot(execution)
         execution.is_end_written = True
         execution.is_dropped = True
-        execution.release()
+        release(execution)
 
     def stop_with(self, execution: Execution, cause: str, error: Exception) -> None:
         """The history does not fit."""
         self.problem = f"{cause}: {error}"
         execution.is_dropped = True
-        execution.release()
+        release(execution)
 
     def revive(self, found: Found) -> Snapshot:
         """State of a run after the replay of its rows.

@@ -134,6 +134,6 @@ def test_a_fired_timer_whose_row_stays_is_caught(
 def test_a_cancelled_run_that_goes_on_calling_is_caught(
     tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mutate(monkeypatch, results, "_cancel", "execution.cancel_all()", "pass")
+    mutate(monkeypatch, results, "_cancel", "cancel_all(execution)", "pass")
     monkeypatch.setitem(results._APPLY, InputKind.CANCEL, results._cancel)
     assert caught(tmp_path, seed) != ""

@@ -14,6 +14,7 @@ import msgspec
 
 from counterpoint.core.expr.program import ExpressionFailed
 from counterpoint.core.values import MICROS_PER_S, JsonValue, Status
+from counterpoint.engines.embedded.kernel import Kernel
 from counterpoint.engines.embedded.replay import last_end
 from counterpoint.ports.history import InputKind
 from counterpoint.testing.simulation import Simulation
@@ -48,6 +49,11 @@ class Forecast(msgspec.Struct, frozen=True):
     looks: float = 0.003
     trouble: float = 0.15
     bars: float = 0.3
+
+
+def forget_from(kernel: Kernel, rows: int) -> None:
+    """Let a kernel compact histories from so many live rows on."""
+    kernel.compaction.rows, kernel.compaction.first_offer = rows, min(rows, 4)
 
 
 def evaluate(text: str, value: JsonValue, variables: Any) -> JsonValue:
@@ -92,6 +98,8 @@ class Weather:
         self.trace = hashlib.sha256()
         self.simulation.time.on_step = lambda at, count: self.trace.update(b"%d %d;" % (at, count))
         self.deaths = 0
+        rows = self.random.choice((6, 25, 2_000))
+        self.simulation.configure = lambda kernel: forget_from(kernel, rows)
         prepare(self.simulation)
 
     def blow(self, steps: int) -> Counter[str]:

@@ -51,7 +51,9 @@ class Compaction:
         if not _gains(execution.live, sequence):
             return
         # The row that led here is written first: what it holds is part of the past.
+        execution.is_settling = True
         self._kernel.close_row(execution)
+        execution.is_settling = False
         gone = [row for row in execution.live if _is_past(row, sequence)]
         self._forget(execution, sequence, settled(), gone)
 

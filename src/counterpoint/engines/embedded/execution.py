@@ -86,7 +86,7 @@ class LiveRow(msgspec.Struct):
 _STATE = """
     _is_advancing afterwards also births branches calls child_nos children commands decisions
     deployed depth end evaluations facts failure forget gaps has_begun has_turn head held info input
-    inputs is_dropped is_end_written is_gated is_heavy is_new is_suspended kernel known launches
+    inputs is_dropped is_end_written is_gated is_heavy is_new is_settling is_suspended kernel known launches
     live live_bytes now output ready recalled replay root scope seed seq settle_at settling
     slice_ends slice_ticks status taken ticks timers uncommitted voids when_ready
 """
@@ -162,6 +162,7 @@ class Execution:
         self.live_bytes = 0
         self.gaps: list[list[Any]] = []
         self.settle_at = 0
+        self.is_settling = False
         self.has_turn = False
         self._is_advancing = False
 
@@ -327,7 +328,7 @@ class Execution:
     @property
     def is_waiting(self) -> bool:
         """Whether the run waits for timers and children alone."""
-        if self.ready or self.evaluations:
+        if self.ready or self.evaluations or self.is_settling:
             # It gave way in the middle of its work: recovery must find it at work; nothing else wakes it.
             return False
         if any(not call.is_settled for call in self.launches):
