@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import apsw
-import structlog
 
 from counterpoint import __version__
 from counterpoint.app.actors import Actors
@@ -23,6 +22,7 @@ from counterpoint.connectors.resources import ResourceFetcher
 from counterpoint.core.values import Instant
 from counterpoint.engines.embedded import EmbeddedEngine, Surroundings, SystemClock
 from counterpoint.errors import StorageError, treatment_of
+from counterpoint.ports.logs import Log
 from counterpoint.ports.maintenance import BackupProgress, Finding, SystemInfo
 from counterpoint.runners.jq_worker import JqWorker
 from counterpoint.runners.supervision import Limits
@@ -35,7 +35,7 @@ from counterpoint.storage.readers import ReaderPool, open_reader
 from counterpoint.storage.writer import Writer
 from counterpoint.stores.sqlite import SqliteRecordStore, SqliteRevisions, SqliteStuckRuns
 
-log = structlog.get_logger("counterpoint")
+log = Log("counterpoint")
 
 DRAIN_S = 20.0
 """How long a closing product waits for attempts under way: an attempt cut off is in doubt afterwards."""

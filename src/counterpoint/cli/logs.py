@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import Any, Literal, TextIO
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias
 
-import structlog
-from structlog.typing import Processor, WrappedLogger
+from counterpoint.ports.logs import Log, configure_with
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor, WrappedLogger
+
+Format: TypeAlias = Literal["auto", "json", "text"]
+
+_LEVELS = frozenset({"debug", "info", "warning", "error", "critical"})
 
 
-def configure_logs(
-    format_: Literal["auto", "json", "text"], level: str, stream: TextIO | None = None
-) -> None:
+def configure_logs_when_needed(format_: Format, level: str) -> None:
+    """Set up logging once something is logged: a command that goes well loads nothing for it."""
+    _capture_standard_logging(getattr(logging, level.upper()))
+    configure_with(lambda: configure_logs(format_, level))
+
+
+def configure_logs(format_: Format, level: str, stream: TextIO | None = None) -> None:
     """Set up logging for this process.
 
     Args:
@@ -24,6 +34,8 @@ def configure_logs(
         level: Least severity that is written.
         stream: Where lines go; stderr when None.
     """
+    import structlog
+
     target = sys.stderr if stream is None else stream
     is_text = format_ == "text" or (format_ == "auto" and target.isatty())
     threshold = getattr(logging, level.upper())
@@ -42,10 +54,14 @@ def configure_logs(
 
 
 def _text_processors() -> list[Processor]:
+    import structlog
+
     return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _json_processors() -> list[Processor]:
+    import structlog
+
     return [
         structlog.processors.format_exc_info,
         _order,
@@ -64,8 +80,9 @@ class _Forwarder(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
-        logger = structlog.get_logger(record.name)
-        logger.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
+        level = record.levelname.lower()
+        write = getattr(Log(record.name), level if level in _LEVELS else "warning")
+        write(record.getMessage(), exc_info=record.exc_info)
 
 
 def _capture_standard_logging(threshold: int) -> None:

@@ -76,10 +76,10 @@ OwnerOpener = Callable[[Settings, str], Awaitable[Link]]
 async def become_owner(settings: Settings, token: str) -> Link:
     """This process as the owner for a while."""
     # Imported here: it brings the server along, and a command that finds an owner needs none of it.
-    from counterpoint.cli.logs import configure_logs
+    from counterpoint.cli.logs import configure_logs_when_needed
     from counterpoint.cli.owner import Owner
 
-    configure_logs("text", "critical")
+    configure_logs_when_needed("text", "critical")
     return await Owner.open(settings, token)
 
 

@@ -18,7 +18,6 @@ from contextlib import aclosing, suppress
 from typing import Any, Protocol
 
 import msgspec
-import structlog
 
 from counterpoint import __version__
 from counterpoint.cli.frames import (
@@ -34,6 +33,7 @@ from counterpoint.cli.frames import (
 from counterpoint.cli.problems import internal_problem, problem_of
 from counterpoint.core.values import JsonValue
 from counterpoint.errors import Conflict, CounterpointError, InvalidRequest, LimitExceeded, NotAuthenticated
+from counterpoint.ports.logs import Log
 
 MAX_CONNECTIONS = 256
 """Clients at once."""
@@ -47,7 +47,7 @@ CLOSE_TIMEOUT_S = 5.0
 WAITS = frozenset({"runs.wait"})
 """Calls that change nothing and may take for ever: they end with their client."""
 
-_log = structlog.get_logger("counterpoint.socket")
+_log = Log("counterpoint.socket")
 
 
 class OperationTable(Protocol):

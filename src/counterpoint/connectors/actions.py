@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import msgspec
-import structlog
 
 from counterpoint.connectors.network import is_network_failure
 from counterpoint.core.context import Invocation
@@ -22,6 +21,7 @@ from counterpoint.errors import (
     standard_fault,
 )
 from counterpoint.ports.connectors import ActionInfo, Attempt, AttemptResult, Idempotency, Verdict
+from counterpoint.ports.logs import Log
 from counterpoint.sdk import Action, ActionContext, Connector
 from counterpoint.sdk.results import as_json
 
@@ -33,7 +33,7 @@ _DONE = Verdict.DONE
 _PLAIN = frozenset({str, int, bool, type(None)})
 """Types of results that are JSON at a glance (a text only if it is ASCII)."""
 
-_LOG = structlog.get_logger("counterpoint.connectors")
+_LOG = Log("counterpoint.connectors")
 
 
 class RegisteredActions:

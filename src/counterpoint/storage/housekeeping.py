@@ -10,17 +10,17 @@ from collections.abc import Callable
 from typing import Any
 
 import apsw
-import structlog
 
 from counterpoint.core.values import MICROS_PER_S, Instant
 from counterpoint.errors import CounterpointError
+from counterpoint.ports.logs import Log
 from counterpoint.storage.blobs import mark_blobs, sweep_blobs
 from counterpoint.storage.committer import CommitResult, Decision, WriteBatch
 from counterpoint.storage.readers import Reader
 from counterpoint.storage.retention import Removed, delete_finished
 from counterpoint.storage.writer import Journal
 
-log = structlog.get_logger("counterpoint.housekeeping")
+log = Log("counterpoint.housekeeping")
 
 EVERY_S = 600.0
 """Seconds between two rounds."""

@@ -25,14 +25,13 @@ def command(context: CommandContext) -> None:
 
 
 async def _serve(context: CommandContext) -> None:
-    import structlog
-
     from counterpoint.cli.logs import configure_logs
     from counterpoint.cli.owner import Owner
+    from counterpoint.ports.logs import Log
 
     settings = context.loaded.settings
     configure_logs("json" if context.is_json else settings.log.format, settings.log.level)
-    log = structlog.get_logger("counterpoint.serve")
+    log = Log("counterpoint.serve")
     # Before the product opens: a signal during recovery must stop it in order too.
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import aiohttp
 import msgspec
-import structlog
 from aiohttp.abc import AbstractResolver
 from yarl import URL
 
@@ -20,6 +19,7 @@ from counterpoint.connectors.http.response import UnusableResponse, output_of, r
 from counterpoint.connectors.http.settings import HttpSettings
 from counterpoint.errors import Fault, FaultRaised, standard_fault
 from counterpoint.ports.connectors import Attempt, AttemptResult, Verdict
+from counterpoint.ports.logs import Log
 
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of an error's body that are looked at."""
@@ -28,7 +28,7 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _UNSENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
-_LOG = structlog.get_logger("counterpoint.connectors.http")
+_LOG = Log("counterpoint.connectors.http")
 
 
 class Exchange:

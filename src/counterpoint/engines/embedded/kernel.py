@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from counterpoint.core.values import MICROS_PER_S, Instant
 from counterpoint.engines.embedded import commands, doubts, results
 from counterpoint.engines.embedded.admission import Admission
@@ -38,10 +36,11 @@ from counterpoint.errors import Conflict, EngineError, StorageError
 from counterpoint.ports.connectors import AttemptResult, Connectors
 from counterpoint.ports.engine import Revisions
 from counterpoint.ports.history import HistoryEntry, InputKind, RunEnd
+from counterpoint.ports.logs import Log
 from counterpoint.ports.payloads import PayloadCodec
 from counterpoint.storage.writer import Journal
 
-log = structlog.get_logger("counterpoint.engine")
+log = Log("counterpoint.engine")
 
 PASSIVATE_AFTER = 2 * MICROS_PER_S
 """A run whose next timer is further away than this leaves memory."""

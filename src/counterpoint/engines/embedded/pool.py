@@ -11,13 +11,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-import structlog
-
 from counterpoint.engines.embedded.budgets import SLICE_S
 from counterpoint.errors import standard_fault
 from counterpoint.ports.connectors import Attempt, AttemptResult, Connectors, Verdict
+from counterpoint.ports.logs import Log
 
-log = structlog.get_logger("counterpoint.attempts")
+log = Log("counterpoint.attempts")
 
 MAX_TASKS = 2_000
 """Attempts under way at once; more wait in the queue."""
