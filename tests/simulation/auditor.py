@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from counterpoint.core.values import Status
@@ -37,6 +38,9 @@ from tests.simulation.probe import is_idle, plain, replayed, snapshot, stored
 _ATTEMPT = re.compile(r"#\d+")
 _AUDITED = (InputKind.SUSPEND, InputKind.RESUME, InputKind.CANCEL, InputKind.RETRY)
 _CODEC = PlainCodec()
+
+Blob = Callable[[str], bytes]
+"""Reads a blob by its digest."""
 
 
 class Violation(AssertionError):
@@ -226,7 +230,8 @@ class Auditor:
 
     def _check_run(self, run_no: int, run_id: str, status: Status) -> None:
         found = stored(self.simulation, run_no)
-        self._check_chain(run_id, found.facts[11], [StoredRow(*row) for row in found.rows])
+        rows = [StoredRow(*row) for row in found.rows]
+        check_chain(run_id, found.facts[11], rows, self.simulation.database.blobs.read)
         again = replayed(self.simulation, run_no)
         history = self.simulation.history(run_no)
         require(again["seq"] == history[-1].seq, "I5", f"run {run_no}: {again['seq']}, {history[-1].seq}")
@@ -247,37 +252,6 @@ class Auditor:
         now = self.simulation.host.now()
         require(bool(dues or again["children"]), "I9", f"run {run_no} waits for nothing")
         require(not dues or min(dues) >= now - 1_000_000, "I9", f"run {run_no} waits for what is over")
-
-    def _check_chain(self, run_id: str, stored_head: bytes | None, rows: list[StoredRow]) -> None:
-        gaps: dict[int, list[Any]] = {}
-        for row in rows:
-            if row.kind == InputKind.SETTLED:
-                payload: Any = decode(row, SCOPE, _CODEC, read_body(row, self._blob)).payload
-                gaps = {gap[0]: gap for gap in payload["gaps"]}
-        head, last = GENESIS, 0
-        for row in rows:
-            if row.seq != last + 1:
-                gap = gaps.get(last + 1)
-                require(
-                    gap is not None and gap[1] == row.seq - 1, "chain", f"{run_id}: {last}, {row.seq}, {gap}"
-                )
-                require(
-                    gap is not None and bytes.fromhex(gap[2]) == head, "chain", f"{run_id}: before {row.seq}"
-                )
-                head = bytes.fromhex(gap[3]) if gap is not None else head
-            columns = columns_text(row.history_no, row.at, row.form, row.kind, row.step or "")
-            head = chain(head, row.nonce, columns, row.body)
-            require(head == row.head, "chain", f"{run_id}: row {row.seq}")
-            last = row.seq
-        heads = {row.head for row in rows}
-        require(
-            stored_head is None or stored_head in heads,
-            "chain",
-            f"{run_id}: its own head is none of its rows'",
-        )
-
-    def _blob(self, digest: str) -> bytes:
-        return self.simulation.database.blobs.read(digest)
 
     def _check_counts(self, runs: list[tuple[int, str, Status]]) -> None:
         connection = self.simulation.database.connection
@@ -325,3 +299,29 @@ def _is_client(entry: HistoryEntry) -> bool:
     """Whether a person asked; what a parent does to its child has the parent's actor and no audit row."""
     payload: Any = entry.payload
     return not (payload or {}).get("isParents")
+
+
+def check_chain(run_id: str, stored_head: bytes | None, rows: list[StoredRow], blob: Blob) -> None:
+    """The chain of digests holds, over the gaps that a later row attests."""
+    gaps: dict[int, list[Any]] = {}
+    for row in rows:
+        if row.kind == InputKind.SETTLED:
+            payload: Any = decode(row, SCOPE, _CODEC, read_body(row, blob)).payload
+            gaps = {gap[0]: gap for gap in payload["gaps"]}
+    head, last = GENESIS, 0
+    for row in rows:
+        if row.seq != last + 1:
+            gap = gaps.get(last + 1)
+            require(gap is not None and gap[1] == row.seq - 1, "chain", f"{run_id}: {last}, {row.seq}, {gap}")
+            require(gap is not None and bytes.fromhex(gap[2]) == head, "chain", f"{run_id}: before {row.seq}")
+            head = bytes.fromhex(gap[3]) if gap is not None else head
+        columns = columns_text(row.history_no, row.at, row.form, row.kind, row.step or "")
+        head = chain(head, row.nonce, columns, row.body)
+        require(head == row.head, "chain", f"{run_id}: row {row.seq}")
+        last = row.seq
+    heads = {row.head for row in rows}
+    require(
+        stored_head is None or stored_head in heads,
+        "chain",
+        f"{run_id}: its own head is none of its rows'",
+    )

@@ -16,9 +16,11 @@ from counterpoint.engines.embedded.loading import FACTS, Found
 from counterpoint.engines.embedded.replay import Replay
 from counterpoint.engines.embedded.rows import SELECT_ROWS, row_range
 from counterpoint.errors import StorageError
+from counterpoint.ports.connectors import Connectors
+from counterpoint.ports.engine import Revisions
 from counterpoint.ports.payloads import PlainCodec
 from counterpoint.testing.simulation import Simulation
-from counterpoint.testing.virtual_host import VirtualHost, VirtualTime
+from counterpoint.testing.virtual_host import Evaluate, VirtualHost, VirtualTime
 
 Snapshot = dict[str, Any]
 
@@ -80,7 +82,7 @@ class _SilentJournal:
 class _ProbeHost(VirtualHost):
     """Surroundings of a replay: pure work goes on, and nothing else is possible."""
 
-    def __init__(self, evaluate: Callable[..., JsonValue], connectors: Any) -> None:
+    def __init__(self, evaluate: Evaluate, connectors: Connectors) -> None:
         super().__init__(VirtualTime(0), connectors, None, evaluate)  # type: ignore[arg-type] - never read
         self.turns: deque[Callable[[], None]] = deque()
 
@@ -106,17 +108,12 @@ class _ProbeHost(VirtualHost):
 class ProbeKernel(Kernel):
     """A fresh engine that replays one run and then holds still."""
 
-    def __init__(self, simulation: Simulation) -> None:
-        self.probe_host = _ProbeHost(simulation.evaluate, simulation.world)
-        super().__init__(
-            self.probe_host,
-            _SilentJournal(),
-            simulation.revisions,
-            simulation.world,
-            PlainCodec(),
-            _impossible,
-        )
-        self.loading.blob = simulation.database.blobs.read
+    def __init__(
+        self, revisions: Revisions, world: Connectors, evaluate: Evaluate, blob: Callable[[str], bytes]
+    ) -> None:
+        self.probe_host = _ProbeHost(evaluate, world)
+        super().__init__(self.probe_host, _SilentJournal(), revisions, world, PlainCodec(), _impossible)
+        self.loading.blob = blob
         self.found: Snapshot | None = None
         self.problem = ""
 
@@ -154,7 +151,9 @@ def _impossible(error: StorageError) -> None:
 
 def replayed(simulation: Simulation, run_no: int) -> Snapshot:
     """State of a run as a fresh engine finds it."""
-    return ProbeKernel(simulation).revive(stored(simulation, run_no))
+    blob = simulation.database.blobs.read
+    probe = ProbeKernel(simulation.revisions, simulation.world, simulation.evaluate, blob)
+    return probe.revive(stored(simulation, run_no))
 
 
 def stored(simulation: Simulation, run_no: int) -> Found:

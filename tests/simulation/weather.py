@@ -104,6 +104,11 @@ class Weather:
 
     def blow(self, steps: int) -> Counter[str]:
         """Let so many events pass in bad weather, then the rest in calm; gives how the runs ended."""
+        self.blow_on(steps)
+        return self.calm()
+
+    def blow_on(self, steps: int) -> None:
+        """Boot, and let so many events pass in bad weather."""
         simulation, draw, forecast = self.simulation, self.random.random, self.forecast
         simulation.boot()
         while simulation.time.steps < steps:
@@ -119,7 +124,6 @@ class Weather:
                 simulation.time.skew += self.random.choice((-1, 1)) * self.random.randrange(3 * HOUR)
             if draw() < forecast.looks:
                 self.auditor.check_live()
-        return self.calm()
 
     def calm(self) -> Counter[str]:
         """Let everything end, and check it."""
