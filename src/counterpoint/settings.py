@@ -82,7 +82,7 @@ class HttpSection(msgspec.Struct, frozen=True, kw_only=True):
     allow_private_hosts: tuple[str, ...] = ()
     timeout_s: Seconds = 30.0
     connect_timeout_s: Seconds = 10.0
-    max_response_bytes: Positive = 16_777_216
+    max_response_bytes: Positive = 2_097_152
 
 
 class ExpressionsSection(msgspec.Struct, frozen=True, kw_only=True):

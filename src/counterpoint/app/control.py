@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from msgspec.structs import replace
 
 from counterpoint.app.inputs import check_input
@@ -38,7 +40,8 @@ class RunControl:
             LimitExceeded: The input is too deep or too large, or there are too many open runs.
             NotFound: No such workflow or version.
         """
-        check_input(request.input)
+        # In a thread: a large value takes longer to look at than a turn of the loop.
+        await asyncio.to_thread(check_input, request.input)
         namespace, _, name = request.workflow.rpartition("/")
         if not namespace:
             namespace = (await find_workflow(self._records, environment, name)).namespace

@@ -5,11 +5,13 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from counterpoint.core.values import MAX_DEPTH, JsonValue, encode_json
+from counterpoint.core.values import MAX_DEPTH, MAX_VALUE_BYTES, JsonValue, encode_json, excess_of
 from counterpoint.errors import InvalidRequest, LimitExceeded, Problem
 
-MAX_INPUT_BYTES = 4 * 1024 * 1024
+MAX_INPUT_BYTES = MAX_VALUE_BYTES
 """Largest input of a run, in bytes of JSON."""
+
+_TOO_LARGE = "Store large data where the workflow can fetch it, and hand in its address."
 
 MAX_INTEGER = 2**64 - 1
 MIN_INTEGER = -(2**63)
@@ -22,6 +24,9 @@ def check_input(value: JsonValue, limit: int = MAX_INPUT_BYTES) -> None:
         InvalidRequest: Not JSON; says where.
         LimitExceeded: Deeper than `MAX_DEPTH` levels or larger than `limit` bytes.
     """
+    excess = excess_of(value, limit)
+    if excess:
+        raise LimitExceeded(f"the input {excess}", _TOO_LARGE)
     problem = _first_problem(value)
     if problem is not None:
         raise InvalidRequest(
@@ -31,7 +36,7 @@ def check_input(value: JsonValue, limit: int = MAX_INPUT_BYTES) -> None:
     if size > limit:
         raise LimitExceeded(
             f"the input has {size:,} bytes; at most {limit:,} are taken",
-            "Store large data where the workflow can fetch it, and hand in its address.",
+            _TOO_LARGE,
         )
 
 

@@ -24,7 +24,7 @@ class HttpSettings(msgspec.Struct, frozen=True):
 
     timeout_s: float = 30.0
     connect_timeout_s: float = 10.0
-    max_response_bytes: int = 16 * MEBIBYTE
+    max_response_bytes: int = 2 * MEBIBYTE
     max_connections: int = 1000
     keepalive_s: float = 15.0
     max_redirects: int = 5
