@@ -209,10 +209,11 @@ class Auditor:
     # -- states -----------------------------------------------------------------------------------------
 
     def check_live(self) -> None:
-        """I5 for every idle run in memory."""
+        """I5, and the chain, for every idle run in memory."""
         for run_no, execution in list(self.simulation.kernel.executions.items()):
             if is_idle(execution):
                 self._same(run_no, snapshot(execution), replayed(self.simulation, run_no))
+                self._check_chain(run_no)
 
     def _same(self, run_no: int, live: dict[str, Any], again: dict[str, Any]) -> None:
         self.replays += 1
@@ -223,15 +224,13 @@ class Auditor:
         """Everything, once the simulation rests."""
         self.check_live()
         runs = self.simulation.runs()
-        for run_no, run_id, status in runs:
-            self._check_run(run_no, run_id, status)
+        for run_no, _, status in runs:
+            self._check_run(run_no, status)
         self._check_counts(runs)
         self._check_tables(runs)
 
-    def _check_run(self, run_no: int, run_id: str, status: Status) -> None:
-        found = stored(self.simulation, run_no)
-        rows = [StoredRow(*row) for row in found.rows]
-        check_chain(run_id, found.facts[11], rows, self.simulation.database.blobs.read)
+    def _check_run(self, run_no: int, status: Status) -> None:
+        self._check_chain(run_no)
         again = replayed(self.simulation, run_no)
         history = self.simulation.history(run_no)
         require(again["seq"] == history[-1].seq, "I5", f"run {run_no}: {again['seq']}, {history[-1].seq}")
@@ -252,6 +251,11 @@ class Auditor:
         now = self.simulation.host.now()
         require(bool(dues or again["children"]), "I9", f"run {run_no} waits for nothing")
         require(not dues or min(dues) >= now - 1_000_000, "I9", f"run {run_no} waits for what is over")
+
+    def _check_chain(self, run_no: int) -> None:
+        found = stored(self.simulation, run_no)
+        rows = [StoredRow(*row) for row in found.rows]
+        check_chain(found.facts[2], found.facts[11], rows, self.simulation.database.blobs.read)
 
     def _check_counts(self, runs: list[tuple[int, str, Status]]) -> None:
         connection = self.simulation.database.connection

@@ -130,7 +130,8 @@ class Records:
             kernel.outbox.add(NEW_RUN, new_run_row(execution, None))
             if not is_ending:
                 return
-        elif status is execution.status and not is_ending:
+        elif status is execution.status and not is_ending and not execution.forget:
+            # The head is stored with the status, and when the row that it was of may be forgotten.
             return
         execution.status = status
         end = execution.end
