@@ -18,7 +18,7 @@ from tests.replay.histories import FOLDER, RecordedRun, Recording, record, write
 from tests.simulation.probe import replayed, stored
 from tests.simulation.weather import DOCUMENTS, Forecast, Weather
 
-SEEDS = 14
+SEEDS = 40
 STEPS = 1_200
 MOST_ROWS = 60
 _TELLING = ("isUncertain", "isConfirmed", "isParents", "due", "again", "pause")
