@@ -63,8 +63,8 @@ class Runner:
         self._jq = jq
         self._max_output = max_output
         self._cpu_s = cpu_s
-        # The peak that the kernel reports begins with that of the process that forked this one: a large parent
-        # would make every worker look worn from its first answer on.
+        # The peak that the kernel reports begins with that of the parent: a large one would make every worker
+        # look worn from its first answer on.
         inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         self._worn_kb = max(memory_bytes // 2 // 1024, inherited + inherited // 4)
         self._programs: OrderedDict[str, Any] = OrderedDict()
