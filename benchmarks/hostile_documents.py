@@ -62,6 +62,7 @@ def nested_forks(depth: int, wide: int) -> dict[str, Any]:
 HEAVY = "[.v[] | select(. >= 0)] | length"
 WIDE_SCHEMA = {"items": {"allOf": [{"minimum": -number} for number in range(2_000)]}}
 PATTERN = {"pattern": "^(a|a|aa|[a-z]+)*(b|c)*$", "type": "string"}
+SHARING = "${ { v: (if $i < 60 then [$input.v, $input.v] else $input.v end) } }"
 MANY_ERRORS = {"items": {"type": "string", "minLength": 3}, "type": "array"}
 
 DOCUMENTS: tuple[Hostile, ...] = (
@@ -333,6 +334,29 @@ DOCUMENTS: tuple[Hostile, ...] = (
             ]
         },
         detail="endless loop",
+    ),
+    Hostile(
+        "shared-while-settling",
+        {
+            "do": [
+                {"start": {"set": {"v": 1}}},
+                {
+                    "loop": {
+                        "for": {"each": "i", "in": "${ [range(2500)] }"},
+                        "do": [
+                            {
+                                "b": {
+                                    "call": "bench.noop",
+                                    "with": {"value": 1},
+                                    "output": {"as": SHARING},
+                                }
+                            }
+                        ],
+                    }
+                },
+            ]
+        },
+        detail="parts",
     ),
     Hostile(
         "child-of-itself",

@@ -8,10 +8,11 @@ still verifies.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from counterpoint.core.context import Settled
-from counterpoint.core.values import is_below
+from counterpoint.core.values import excess_of, is_below
 from counterpoint.engines.embedded.execution import Execution, LiveRow
 from counterpoint.engines.embedded.inputs import Input
 from counterpoint.ports.history import InputKind
@@ -24,6 +25,9 @@ LIVE_ROWS = 2_000
 
 LIVE_BYTES = 1_000_000
 """Live bytes from which a settled sequence is compacted."""
+
+MAX_FORGOTTEN = 2_000
+"""Rows that one row may forget; the rest goes with later offers, so that no turn and no commit is long."""
 
 _CHECK_EVERY = 64
 _SAMPLE = 12
@@ -50,12 +54,17 @@ class Compaction:
             return
         if not _gains(execution.live, sequence):
             return
+        state = settled()
+        if excess_of([state.output, state.context]):
+            # It could not be written; what it holds ends the run at the next boundary that it meets.
+            execution.settle_at = len(execution.live) + self.rows
+            return
         # The row that led here is written first: what it holds is part of the past.
         execution.is_settling = True
         self._kernel.close_row(execution)
         execution.is_settling = False
-        gone = [row for row in execution.live if _is_past(row, sequence)]
-        self._forget(execution, sequence, settled(), gone)
+        gone = list(islice((row for row in execution.live if _is_past(row, sequence)), MAX_FORGOTTEN))
+        self._forget(execution, sequence, state, gone)
 
     def _forget(self, execution: Execution, sequence: str, state: Settled, gone: list[LiveRow]) -> None:
         # The whole list rides along, because the row that held it before may be among those that go.
