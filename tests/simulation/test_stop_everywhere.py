@@ -22,7 +22,7 @@ from tests.simulation.weather import DOCUMENTS, evaluate
 MOST = 3_000
 """Events of one run; the documents here take a few hundred."""
 
-CHILDREN = ("child", "fragile")
+CHILDREN = ("child", "fragile", "gated")
 RACE = """
 document: { dsl: '1.0.3', namespace: simulation, name: race, version: '1.0.0' }
 do:

@@ -109,6 +109,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="came
         commands: What was asked for because of it.
         decisions: Choices of the pure work in between.
         end: Set when the run ended or paused here.
+        is_unfinished: Whether more was to follow from the input: a row `CONTINUED`, unless the process ended.
     """
 
     seq: int
@@ -121,6 +122,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, omit_defaults=True, rename="came
     commands: tuple[Command, ...] = ()
     decisions: tuple[Decision, ...] = ()
     end: RunEnd | None = None
+    is_unfinished: bool = False
 
 
 class Verification(msgspec.Struct, frozen=True, rename="camel"):

@@ -98,7 +98,9 @@ class VirtualJournal:
 
     def _schedule(self) -> None:
         self._is_scheduled = True
-        self._host.after(self._host.time.draw(0.0001, 0.004), self._commit)
+        # An idle writer takes a batch at once; a busy one lets some gather.
+        is_idle = self._host.time.random.random() < 0.3
+        self._host.after(0 if is_idle else self._host.time.draw(0.0001, 0.004), self._commit)
 
     def _commit(self) -> None:
         self._is_scheduled = False

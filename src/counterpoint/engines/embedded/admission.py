@@ -138,11 +138,11 @@ class Admission:
         done: Callable[[Started | None, Exception | None], None],
     ) -> None:
         kernel, facts = self._kernel, execution.facts
+        # Whoever finds the row before the answer comes finds this execution too, and not a second one.
+        execution.has_begun = False
         execution.input = given
         row = kernel.records.make_row(execution, kernel.records.told(execution, is_ending=False))
         execution.input = None
-        # Whoever finds the row before the answer comes finds this execution too, and not a second one.
-        execution.has_begun = False
         execution.uncommitted += 1
         kernel.adopt(execution)
         run = new_run_row(execution, key)

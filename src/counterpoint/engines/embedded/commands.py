@@ -81,7 +81,7 @@ def abandon_child(kernel: Kernel, execution: Execution, child: ChildPending) -> 
     """Cancel an awaited child (statement 232)."""
     if child in execution.births:
         execution.births.remove(child)
-    elif execution.replay is None:
+    elif execution.replay is None or execution.replay.is_open:
         kernel.children.cancel(execution, child.child_id)
 
 

@@ -86,8 +86,8 @@ class LiveRow(msgspec.Struct):
 _STATE = """
     _is_advancing afterwards also births branches calls child_nos children commands decisions
     deployed depth end evaluations facts failure forget gaps has_begun has_turn head held info input
-    inputs is_dropped is_end_written is_gated is_heavy is_new is_settling is_suspended kernel known launches
-    live live_bytes now output ready recalled replay root scope seed seq settle_at settling
+    inputs is_dropped is_end_written is_gated is_heavy is_new is_settling is_suspended kernel known
+    launches live live_bytes now output ready recalled replay root scope seed seq settle_at settling
     slice_ends slice_ticks status taken ticks timers uncommitted voids when_ready
 """
 
@@ -231,7 +231,7 @@ class Execution:
 
     def _replay_next(self, replay: Replay) -> None:
         if replay.rows:
-            self.kernel.take_recorded(self, replay.rows.popleft(), replay)
+            self.kernel.take_recorded(self, replay.next(), replay)
             return
         replay.check_complete()
         self.replay = None
@@ -326,10 +326,15 @@ class Execution:
         self.wake(pending)
 
     @property
+    def is_at_work(self) -> bool:
+        """Whether a row that is closed now stands in the middle of what follows from its input."""
+        return bool(self.ready or self.evaluations or self.is_settling or not self.has_begun)
+
+    @property
     def is_waiting(self) -> bool:
         """Whether the run waits for timers and children alone."""
-        if self.ready or self.evaluations or self.is_settling:
-            # It gave way in the middle of its work: recovery must find it at work; nothing else wakes it.
+        if self.is_at_work:
+            # Recovery must find it at work; nothing else wakes it.
             return False
         if any(not call.is_settled for call in self.launches):
             return False
@@ -337,6 +342,8 @@ class Execution:
 
     def standing(self) -> Status:
         """Status that the row of the run should show."""
+        if not self.has_begun:
+            return self.status  # as it was admitted: nothing of it has run yet
         if self.end is not None:
             return Status[self.end.status.upper()]
         if self.is_suspended:

@@ -213,7 +213,7 @@ class Kernel:
 
     def drop_timer(self, execution: Execution, due: Instant, step: str) -> None:
         """Delete a timer's row."""
-        if execution.replay is None:
+        if execution.replay is None or execution.replay.is_open:
             self.timers.drop(execution, due, step)
 
     # -- ends ---------------------------------------------------------------------------------------

@@ -94,10 +94,13 @@ class Records:
     def told(self, execution: Execution, *, is_ending: bool) -> Told:
         """The open row, as it will be stored."""
         given, end = execution.input, execution.end if is_ending else None
+        is_unfinished = execution.is_at_work
         if given is None:
-            body = RowBody(None, "", execution.commands, execution.decisions, end)
+            body = RowBody(None, "", execution.commands, execution.decisions, end, is_unfinished)
             return Told(execution.seq + 1, execution.now, InputKind.CONTINUED, "", body)
-        body = RowBody(given.payload, given.actor, execution.commands, execution.decisions, end)
+        body = RowBody(
+            given.payload, given.actor, execution.commands, execution.decisions, end, is_unfinished
+        )
         return Told(execution.seq + 1, execution.now, given.kind, given.step, body)
 
     def make_row(self, execution: Execution, row: Told) -> tuple[Any, ...]:

@@ -20,7 +20,9 @@ class Replay:
     """
 
     def __init__(self, entries: list[HistoryEntry], more_voids: frozenset[int] = frozenset()) -> None:
-        self.rows = deque(entries)
+        self.rows = deque(entry for entry in entries if entry.kind is not InputKind.CONTINUED)
+        self._inputs = sum(entry.kind is not InputKind.SETTLED for entry in self.rows)
+        self._is_unfinished = bool(entries) and entries[-1].is_unfinished
         self.settled: dict[str, Settled] = {}
         self._settled_at: dict[str, int] = {}
         self.voids = set(more_voids)
@@ -38,6 +40,21 @@ class Replay:
                 if not self.is_forgotten(command.step, entry.seq):
                     self._recorded[command.kind, command.step, command.number] = command
 
+    def next(self) -> HistoryEntry:
+        """The next row to apply."""
+        entry = self.rows.popleft()
+        self._inputs -= entry.kind is not InputKind.SETTLED
+        return entry
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the process ended in the middle of what follows from the last input: the rest is done now.
+
+        What was done already may be asked for again there: to drop a timer twice, or to cancel a child twice,
+        is harmless.
+        """
+        return self._is_unfinished and not self._inputs
+
     def is_forgotten(self, step: str, seq: int) -> bool:
         """Whether a step of a row lies in the past of a settled sequence."""
         return any(seq < at and is_below(step, sequence) for sequence, at in self._settled_at.items())
@@ -54,7 +71,7 @@ class Replay:
         """
         known = self._recorded.pop((kind, step, number), None)
         if known is None:
-            if self.rows:
+            if self._inputs:
                 raise NonDeterminismError(
                     f"The {kind} `{step}` (number {number}) is asked for, but the history went on without it"
                 )

@@ -35,7 +35,14 @@ GENESIS = bytes(32)
 class RowBody(
     msgspec.Struct,
     omit_defaults=True,
-    rename={"payload": "p", "actor": "a", "commands": "c", "decisions": "d", "end": "e"},
+    rename={
+        "payload": "p",
+        "actor": "a",
+        "commands": "c",
+        "decisions": "d",
+        "end": "e",
+        "is_unfinished": "u",
+    },
 ):
     """What a row stores, as JSON. The step stands in a column of its own."""
 
@@ -44,6 +51,7 @@ class RowBody(
     commands: list[Command] = []
     decisions: list[Decision] = []
     end: RunEnd | None = None
+    is_unfinished: bool = False
 
 
 encode_body = msgspec.json.Encoder().encode
@@ -116,6 +124,7 @@ def decode(row: StoredRow, scope: Scope, codec: PayloadCodec, data: bytes) -> Hi
         tuple(body.commands),
         tuple(body.decisions),
         body.end,
+        body.is_unfinished,
     )
 
 
