@@ -115,6 +115,7 @@ class Auditor:
         self._keys: dict[tuple[str, str], str] = {}
         self._owners: dict[str, tuple[str, str]] = {}
         self._acknowledged: dict[int, bytes] = {}
+        self._entries: dict[int, HistoryEntry] = {}
         simulation.watch = self
         world.on_attempt = self.attempt_begins
 
@@ -148,8 +149,10 @@ class Auditor:
         if form == BLOB_FORMAT:
             data = self.simulation.database.blobs.read(data.decode())
         self.rows.update(head)
+        entry = decode(stored_row, SCOPE, _CODEC, data)
+        self._entries[number] = entry
         mirror = self._mirrors.setdefault(number >> SEQ_BITS, Mirror())
-        mirror.take(decode(stored_row, SCOPE, _CODEC, data))
+        mirror.take(entry)
 
     # -- what the world sees ----------------------------------------------------------------------------
 
@@ -192,19 +195,32 @@ class Auditor:
         """Another disk image: all that was acknowledged must be on it, and what is on it is what counts."""
         connection = self.simulation.database.connection
         heads = dict(connection.execute("SELECT history_no, head FROM history").fetchall())
+        forgotten = {number for run_no, _, _ in self.simulation.runs() for number in self._forgotten(run_no)}
         for number, head in self._acknowledged.items():
-            require(heads.get(number) == head, "I1", f"the acknowledged row {number} is lost")
+            # The cut may come between the commit that forgets a row and its answer.
+            is_there = heads.get(number) == head or number in forgotten
+            require(is_there, "I1", f"the acknowledged row {number} is lost")
         known = {row[0] for row in connection.execute("SELECT id FROM runs")}
         require(self.accepted <= known, "I1", f"acknowledged starts are lost: {self.accepted - known}")
         self._mirrors.clear()
         for run_no, _, _ in self.simulation.runs():
             mirror = self._mirrors.setdefault(run_no, Mirror())
-            for entry in self.simulation.history(run_no):
+            rows = {(run_no << SEQ_BITS) + entry.seq: entry for entry in self.simulation.history(run_no)}
+            # What a row on disk says was forgotten did happen; only what nothing accounts for is lost.
+            rows |= {n: self._entries[n] for n in self._forgotten(run_no) if n in self._entries}
+            for _, entry in sorted(rows.items()):
                 mirror.take(entry)
         for performed in self.world.attempts:
             mirror = self._mirrors.get(self._run_no(performed.run_id), Mirror())
             place = (performed.step, performed.number)
             require(place in mirror.asked, "I3", f"the attempt {place} was made, and its row is lost")
+
+    def _forgotten(self, run_no: int) -> set[int]:
+        """Rows of a run that its latest SETTLED row on disk accounts for."""
+        settled = [e for e in self.simulation.history(run_no) if e.kind is InputKind.SETTLED]
+        gaps: Any = settled[-1].payload["gaps"] if settled else []
+        first = run_no << SEQ_BITS
+        return {first + seq for gap in gaps for seq in range(gap[0], gap[1] + 1)}
 
     # -- states -----------------------------------------------------------------------------------------
 

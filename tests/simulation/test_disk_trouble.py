@@ -73,8 +73,6 @@ def halt_and_go_on(weather: PowerWeather, clerk: Clerk) -> None:
     assert simulation.run(lambda: not simulation.kernel.outbox.is_full, 3_000)
 
 
-# Fails at present for some seeds, as the power cuts do: open, see the closing note.
-@pytest.mark.soak
 @pytest.mark.parametrize("turn", range(SEEDS))
 def test_a_failed_sync_ends_the_process_at_once_and_loses_nothing(
     tmp_path: Path, seed: int, scale: int, turn: int
