@@ -26,7 +26,7 @@ DOCUMENTS = sorted((Path(__file__).parent / "documents").glob("*.yaml"))
 
 NAMES = [path.stem for path in DOCUMENTS]
 HOUR = 3600 * MICROS_PER_S
-MOST_STEPS = 40_000
+MOST_STEPS = 200_000
 
 
 class Forecast(msgspec.Struct, frozen=True):

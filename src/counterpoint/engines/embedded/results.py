@@ -149,6 +149,9 @@ def _resume(kernel: Kernel, execution: Execution, given: Input, seq: int) -> Non
 def _retry(kernel: Kernel, execution: Execution, given: Input, seq: int) -> None:
     execution.end, execution.is_end_written = None, False
     for call in list(execution.calls.values()):
+        # All of them: a branch whose attempt the pause cut off would else pause the run again at once, and
+        # the two branches would take turns for ever.
+        call.doubts = 0
         if call.is_halted:
             call.is_halted, call.spent, call.began = False, call.number, execution.now
             kernel.issue_attempt(execution, call)
